@@ -1,0 +1,1 @@
+//! The cases every backend must pass.
