@@ -15,6 +15,7 @@ pub mod passwords;
 pub mod policy;
 pub mod rooms;
 pub mod search;
+mod text;
 pub mod time;
 pub mod users;
 

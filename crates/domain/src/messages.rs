@@ -1,5 +1,6 @@
 //! What people say.
 
+use crate::text::has_visible;
 use crate::users::words;
 use crate::{Invalid, MessageId, Nonce, RoomId, Seq, Time, UserId, UserKind};
 
@@ -104,5 +105,70 @@ words!(Origin {
 /// characters only), `too_long` above `max_chars` Unicode scalar values (the message says
 /// both numbers), `invalid` for NUL, which PostgreSQL cannot store.
 pub fn normalize_source(text: &str, max_chars: usize) -> Result<String, Invalid> {
-    todo!()
+    if text.contains('\0') {
+        return Err(Invalid::new(
+            "body",
+            "invalid",
+            "A message cannot contain the NUL character; remove it and send again.",
+        ));
+    }
+    let source = text.replace("\r\n", "\n").replace('\r', "\n");
+    let source = source.trim();
+    if !has_visible(source) {
+        return Err(Invalid::new(
+            "body",
+            "empty",
+            "A message needs at least one visible character.",
+        ));
+    }
+    let chars = source.chars().count();
+    if chars > max_chars {
+        return Err(Invalid::new(
+            "body",
+            "too_long",
+            format!("A message can have at most {max_chars} characters; this one has {chars}."),
+        ));
+    }
+    Ok(source.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalize_source;
+
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let got = normalize_source(text, 10);
+        let got = got.as_deref().map_err(|refusal| {
+            assert_eq!(refusal.field, "body");
+            refusal.code
+        });
+        assert_eq!(got, expected, "{text:?}");
+    }
+
+    #[test]
+    fn sources_are_normalised_counted_and_refused() {
+        check("hello", Ok("hello"));
+        check("  \r\na\r\nb\rc\n ", Ok("a\nb\nc"));
+        check("0123456789", Ok("0123456789"));
+        check("  0123456789\n", Ok("0123456789"));
+        check("01234567890", Err("too_long"));
+        check("ååååååååååå", Err("too_long"));
+        check("åååååååååå", Ok("åååååååååå"));
+        check("12345678\r\n0", Ok("12345678\n0"));
+        check("", Err("empty"));
+        check(" \n\t\u{a0}", Err("empty"));
+        check("\u{200b}\u{200d}\u{feff}", Err("empty"));
+        check("\u{202e}\u{2066}", Err("empty"));
+        check("a\0b", Err("invalid"));
+        check("\0", Err("invalid"));
+        check("'; -- \\%_", Ok("'; -- \\%_"));
+        // A source stays as it was typed; only its rendering is tamed.
+        check("\u{202e}abc", Ok("\u{202e}abc"));
+    }
+
+    #[test]
+    fn too_long_says_both_numbers() {
+        let refusal = normalize_source(&"x".repeat(1001), 1000).unwrap_err();
+        assert!(refusal.message.contains("1000") && refusal.message.contains("1001"));
+    }
 }

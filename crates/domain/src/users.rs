@@ -2,10 +2,21 @@
 
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::{
+    GeneralSecurityProfile, RestrictionLevel, RestrictionLevelDetection, skeleton,
+};
+
+use crate::text::{Line, is_invisible};
 use crate::{Invalid, Time, UserId};
 
+/// Shortest username a person may choose, in Unicode scalar values.
+pub const MIN_USERNAME_CHARS: usize = 2;
 /// Longest username a person may choose, in Unicode scalar values.
 pub const MAX_USERNAME_CHARS: usize = 32;
+/// Longest e-mail address, as RFC 5321 has it.
+pub const MAX_EMAIL_BYTES: usize = 254;
 /// Longest display name, in Unicode scalar values.
 pub const MAX_DISPLAY_NAME_CHARS: usize = 64;
 
@@ -83,6 +94,9 @@ pub enum UserState {
 macro_rules! words {
     ($type:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $type {
+            /// Every variant, in the order of its definition.
+            pub const EACH: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word used in the database, the API and the pages.
             #[must_use]
             pub fn as_str(self) -> &'static str {
@@ -127,7 +141,42 @@ impl Username {
     /// # Errors
     /// `Invalid` for the field `username` with the rule that is broken.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        todo!()
+        // A megabyte is refused before it is normalised.
+        if text.chars().take(4 * MAX_USERNAME_CHARS).count() == 4 * MAX_USERNAME_CHARS {
+            return Err(refuse_username("too_long", TOO_LONG));
+        }
+        let name: String = text.nfkc().collect();
+        if name.is_empty() {
+            return Err(refuse_username("empty", TOO_SHORT));
+        }
+        let chars = name.chars().count();
+        if chars > MAX_USERNAME_CHARS {
+            return Err(refuse_username("too_long", TOO_LONG));
+        }
+        check_username_chars(&name)?;
+        if chars < MIN_USERNAME_CHARS {
+            return Err(refuse_username("too_short", TOO_SHORT));
+        }
+        if name.detect_restriction_level() > RestrictionLevel::SingleScript {
+            return Err(refuse_username(
+                "invalid",
+                "A username keeps to the letters of one script, so that nobody can look like someone else.",
+            ));
+        }
+        let skeleton = Self::skeleton_of(&name);
+        let is_reserved = RESERVED_USERNAMES
+            .iter()
+            .any(|reserved| Self::skeleton_of(reserved) == skeleton);
+        if is_reserved {
+            return Err(refuse_username(
+                "reserved",
+                "This username is reserved for the house, or looks like one that is; choose another.",
+            ));
+        }
+        Ok(Self {
+            text: name,
+            skeleton,
+        })
     }
 
     /// The name as shown.
@@ -147,7 +196,19 @@ impl Username {
     /// that cannot exist is simply not found.
     #[must_use]
     pub fn skeleton_of(text: &str) -> String {
-        todo!()
+        // UTS 39 maps some characters to capitals (`0` looks like `O`), and folding case can
+        // make new look-alikes, so both are repeated once; after that nothing changes.
+        let mut folded = text.to_owned();
+        for _ in 0..2 {
+            let mut last = '.';
+            let lower: String = folded
+                .nfkc()
+                .flat_map(char::to_lowercase)
+                .map(|c| fold_shape(std::mem::replace(&mut last, c), c))
+                .collect();
+            folded = skeleton(&lower).flat_map(char::to_lowercase).collect();
+        }
+        folded
     }
 }
 
@@ -166,7 +227,13 @@ impl DisplayName {
     /// # Errors
     /// `Invalid` for the field `display_name`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        todo!()
+        Line {
+            field: "display_name",
+            called: "A display name",
+            max_chars: MAX_DISPLAY_NAME_CHARS,
+        }
+        .clean_visible(text)
+        .map(Self)
     }
 
     /// The name as shown.
@@ -182,5 +249,265 @@ impl DisplayName {
 /// # Errors
 /// `Invalid` for the field `email`.
 pub fn parse_email(text: &str) -> Result<Option<String>, Invalid> {
-    todo!()
+    let email = text.trim();
+    if email.is_empty() {
+        return Ok(None);
+    }
+    if email.len() > MAX_EMAIL_BYTES {
+        return Err(Invalid::new(
+            "email",
+            "too_long",
+            format!("An e-mail address can have at most {MAX_EMAIL_BYTES} bytes."),
+        ));
+    }
+    let is_address = email.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+    });
+    if !is_address || email.chars().any(is_invisible) {
+        return Err(Invalid::new(
+            "email",
+            "invalid",
+            "An e-mail address has one @ with something on both sides and no spaces.",
+        ));
+    }
+    Ok(Some(email.to_owned()))
+}
+
+const TOO_LONG: &str = "A username can have at most 32 characters.";
+const TOO_SHORT: &str = "A username needs at least 2 characters.";
+
+fn refuse_username(code: &'static str, message: &'static str) -> Invalid {
+    Invalid::new("username", code, message)
+}
+
+/// What case folding hides. A capital `I` looks like a small `l`, but making `i` and `l`
+/// equal everywhere would refuse Ella beside Elia; so they are equal where a capital stands
+/// usually, and [`check_username_chars`] refuses it elsewhere.
+fn fold_shape(last: char, c: char) -> char {
+    match c {
+        'i' if matches!(last, '.' | '_' | '-') => 'l',
+        'ς' => 'σ',
+        _ => c,
+    }
+}
+
+/// The rules about single characters and their places.
+fn check_username_chars(name: &str) -> Result<(), Invalid> {
+    // Marks spell vowels in Indic scripts; more than two in a row only pile up.
+    let mut marks = 0;
+    let mut has_letter = false;
+    for c in name.chars() {
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        let is_mark = marks > 0 && marks <= 2 && has_letter;
+        let is_letter = c.is_alphanumeric() && marks == 0;
+        has_letter |= is_letter;
+        if !(is_letter || is_mark || matches!(c, '_' | '.' | '-'))
+            || !GeneralSecurityProfile::identifier_allowed(c)
+        {
+            return Err(refuse_username(
+                "invalid",
+                "A username has only letters, digits, and the characters _ . and -.",
+            ));
+        }
+    }
+    let looks_like_l = name
+        .chars()
+        .zip(name.chars().skip(1))
+        .any(|(last, c)| c == 'I' && last.is_lowercase());
+    if looks_like_l {
+        return Err(refuse_username(
+            "invalid",
+            "A capital I after a small letter looks like an l; write it small.",
+        ));
+    }
+    if !has_letter {
+        return Err(refuse_username(
+            "invalid",
+            "A username needs at least one letter or digit.",
+        ));
+    }
+    if name.starts_with(['.', '-']) {
+        return Err(refuse_username(
+            "invalid",
+            "A username cannot start with a dot or a hyphen.",
+        ));
+    }
+    if name.ends_with('.') {
+        return Err(refuse_username(
+            "invalid",
+            "A username cannot end with a dot.",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DisplayName, RESERVED_USERNAMES, Role, Username, parse_email};
+
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let got = Username::parse(text);
+        let got = got.as_ref().map(Username::as_str).map_err(|refusal| {
+            assert_eq!(refusal.field, "username");
+            refusal.code
+        });
+        assert_eq!(got, expected, "{text:?}");
+    }
+
+    #[test]
+    fn usernames_keep_the_rules() {
+        check("ada", Ok("ada"));
+        check("Ada_L.99-x", Ok("Ada_L.99-x"));
+        check("_ada", Ok("_ada"));
+        check("ｂｏｂ", Ok("bob"));
+        check("Ζωή", Ok("Ζωή"));
+        check("наталья", Ok("наталья"));
+        check("हिन्दी", Ok("हिन्दी"));
+        check("田中さん", Ok("田中さん"));
+        check("42", Ok("42"));
+        check(&"a".repeat(32), Ok(&"a".repeat(32)));
+        check(&"a".repeat(33), Err("too_long"));
+        check(&"a".repeat(1_000_000), Err("too_long"));
+        check("a", Err("too_short"));
+        check("", Err("empty"));
+        for wrong in [
+            " ",
+            "a b",
+            " ada",
+            "ada ",
+            "ada\n",
+            "ada\0",
+            "ada@x",
+            "ada+x",
+            "a/b",
+            "<b>",
+            "ada'",
+            ".ada",
+            "-ada",
+            "ada.",
+            "..",
+            "__",
+            "--",
+            "ada\u{200b}",
+            "a\u{200d}da",
+            "\u{feff}ada",
+            "ada\u{202e}",
+            "ad\u{2066}a",
+            "ada\u{ad}",
+            "\u{301}ada",
+            "👍👍",
+            "a\u{334}\u{335}\u{336}",
+        ] {
+            check(wrong, Err("invalid"));
+        }
+    }
+
+    #[test]
+    fn look_alikes_are_refused_or_equal() {
+        // Mixed scripts never get in.
+        for mixed in ["аdа", "ɑda", "pаypal", "Αda", "adа1", "ѕcope", "ad\u{3131}"] {
+            check(mixed, Err("invalid"));
+        }
+        // Whole-script look-alikes and case share a skeleton with the original.
+        for (one, other) in [
+            ("ada", "ADA"),
+            ("ada", "Ada"),
+            ("scope", "ѕсоре"),
+            ("b0b", "bOb"),
+            ("will", "wi11"),
+            ("Ian", "lan"),
+            ("x_Ida", "x_lda"),
+            ("modern", "modem"),
+            ("ａｄａ", "ada"),
+            ("ada", "ad\u{200b}a"),
+            ("Ζωής", "ΖΩΉΣ"),
+            ("straße", "STRAẞE"),
+        ] {
+            assert_eq!(
+                Username::skeleton_of(one),
+                Username::skeleton_of(other),
+                "{one} {other}"
+            );
+        }
+        check("wiIl", Err("invalid"));
+        check("ILSE", Ok("ILSE"));
+        assert_ne!(Username::skeleton_of("Ella"), Username::skeleton_of("Elia"));
+        assert_ne!(Username::skeleton_of("ada"), Username::skeleton_of("bob"));
+        assert_ne!(
+            Username::skeleton_of("ada.l"),
+            Username::skeleton_of("ada-l")
+        );
+        let ada = Username::parse("Ada").unwrap();
+        assert_eq!(ada.skeleton(), Username::skeleton_of("aDA"));
+        assert_eq!(ada.to_string(), "Ada");
+    }
+
+    #[test]
+    fn reserved_names_and_their_look_alikes_are_refused() {
+        for reserved in RESERVED_USERNAMES {
+            check(reserved, Err("reserved"));
+            check(&reserved.to_uppercase(), Err("reserved"));
+        }
+        check("adrnin", Err("reserved"));
+        check("a11", Err("reserved"));
+        check("r00m", Err("reserved"));
+        check("administrator1", Ok("administrator1"));
+    }
+
+    #[test]
+    fn display_names_are_any_visible_line_of_64() {
+        let parse = |text: &str| {
+            DisplayName::parse(text)
+                .map(|name| name.as_str().to_owned())
+                .map_err(|refusal| refusal.code)
+        };
+        assert_eq!(parse(" Ada  Lovelace "), Ok("Ada Lovelace".to_owned()));
+        assert_eq!(
+            parse("<b>ada</b> 👩\u{200d}🚀"),
+            Ok("<b>ada</b> 👩\u{200d}🚀".to_owned())
+        );
+        assert!(parse(&"å".repeat(64)).is_ok());
+        assert_eq!(parse(&"å".repeat(65)), Err("too_long"));
+        assert_eq!(parse("\u{200b}"), Err("empty"));
+        assert_eq!(parse("a\u{202e}b"), Err("invalid"));
+        assert_eq!(parse("a\u{9b}b"), Err("invalid"));
+    }
+
+    #[test]
+    fn emails_have_one_at_sign() {
+        assert_eq!(parse_email("  "), Ok(None));
+        assert_eq!(
+            parse_email(" a@b.example "),
+            Ok(Some("a@b.example".to_owned()))
+        );
+        let longest = format!("{}@b.example", "a".repeat(244));
+        assert_eq!(longest.len(), 254);
+        assert!(parse_email(&longest).is_ok());
+        assert_eq!(
+            parse_email(&format!("a{longest}")).unwrap_err().code,
+            "too_long"
+        );
+        for wrong in [
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a b@c",
+            "a@b\nc",
+            "a@b\0",
+            "a\u{200b}@b",
+        ] {
+            assert_eq!(parse_email(wrong).unwrap_err().code, "invalid", "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn words_lead_there_and_back() {
+        for role in Role::EACH {
+            assert_eq!(Role::from_word(role.as_str()), Some(*role));
+        }
+        assert_eq!(Role::from_word("Owner"), None);
+        assert!(Role::Guest < Role::Member && Role::Administrator < Role::Owner);
+    }
 }
