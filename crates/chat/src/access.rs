@@ -1,0 +1,132 @@
+//! The only way to an object: found for an actor, with the facts permissions need.
+//!
+//! [`RoomAccess`] and [`MessageAccess`] have private fields and are made here alone, so a
+//! function that takes one cannot be called by someone who forgot to check. What the actor
+//! must not know of is the same `NotFound` as what does not exist.
+
+use domain::policy::{self, Action, Decision, Facts};
+use domain::{Actor, Membership, Message, MessageId, Room, RoomRef};
+
+use crate::{Chat, Error, Result};
+
+/// A room that its actor may read.
+#[derive(Clone, Debug)]
+pub struct RoomAccess {
+    room: Room,
+    membership: Option<Membership>,
+    facts: Facts,
+}
+
+impl RoomAccess {
+    /// The room.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// The actor's membership, if any.
+    #[must_use]
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
+    }
+
+    /// Whether `actor` may do `action` here; for pages that hide what is not allowed.
+    #[must_use]
+    pub fn may(&self, actor: &Actor, action: Action) -> bool {
+        policy::decide(actor, action, &self.facts) == Decision::Allow
+    }
+
+    /// Refuses what the policy refuses.
+    pub(crate) fn require(&self, actor: &Actor, action: Action) -> Result<()> {
+        require(actor, action, &self.facts)
+    }
+}
+
+/// A message in a room that its actor may read.
+#[derive(Clone, Debug)]
+pub struct MessageAccess {
+    message: Message,
+    room: Room,
+    facts: Facts,
+}
+
+impl MessageAccess {
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Its room.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Whether `actor` may do `action` to it; for pages that hide what is not allowed.
+    #[must_use]
+    pub fn may(&self, actor: &Actor, action: Action) -> bool {
+        policy::decide(actor, action, &self.facts) == Decision::Allow
+    }
+
+    /// Refuses what the policy refuses.
+    pub(crate) fn require(&self, actor: &Actor, action: Action) -> Result<()> {
+        require(actor, action, &self.facts)
+    }
+}
+
+/// Turns a decision into a result.
+pub(crate) fn require(actor: &Actor, action: Action, facts: &Facts) -> Result<()> {
+    match policy::decide(actor, action, facts) {
+        Decision::Allow => Ok(()),
+        Decision::Hide => Err(Error::NotFound),
+        Decision::Deny(reason) => Err(Error::Denied(reason)),
+    }
+}
+
+impl Chat {
+    /// The room for this actor, who may read it. One read of the store.
+    ///
+    /// # Errors
+    /// `NotFound` when it does not exist or must stay hidden; `Denied` by the account's
+    /// state or the token's scopes.
+    pub async fn room(&self, actor: &Actor, room: &RoomRef) -> Result<RoomAccess> {
+        let found = self.store.room_facts(room, actor.user()).await?;
+        let facts = room_facts(&found.room, found.membership.as_ref());
+        require(actor, Action::ReadRoom, &facts)?;
+        Ok(RoomAccess {
+            room: found.room,
+            membership: found.membership,
+            facts,
+        })
+    }
+
+    /// The message for this actor, who may read its room. One read of the store.
+    ///
+    /// # Errors
+    /// As for [`Chat::room`].
+    pub async fn message(&self, actor: &Actor, message: MessageId) -> Result<MessageAccess> {
+        let found = self.store.message_facts(message, actor.user()).await?;
+        let facts = Facts {
+            author: Some(found.message.author.id),
+            is_deleted: found.message.deleted_at.is_some(),
+            ..room_facts(&found.room, found.membership.as_ref())
+        };
+        require(actor, Action::ReadRoom, &facts)?;
+        Ok(MessageAccess {
+            message: found.message,
+            room: found.room,
+            facts,
+        })
+    }
+}
+
+fn room_facts(room: &Room, membership: Option<&Membership>) -> Facts {
+    Facts {
+        room_kind: Some(room.kind),
+        is_lobby: room.is_lobby(),
+        is_archived: room.archived_at.is_some(),
+        member_role: membership.map(|membership| membership.role),
+        ..Facts::default()
+    }
+}
