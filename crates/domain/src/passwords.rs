@@ -158,13 +158,10 @@ mod tests {
 
     #[test]
     fn the_longest_password_is_cheap_enough_to_measure() {
-        // Repeats are what zxcvbn takes longest over; without the cap this takes seconds.
+        // Repeats are what zxcvbn takes longest over; without the cap this takes minutes.
         let started = std::time::Instant::now();
         let _ = check_password(&"aB1!".repeat(100), &["aB1!"]);
-        assert!(
-            started.elapsed().as_millis() < 1_000,
-            "{:?}",
-            started.elapsed()
-        );
+        let _ = check_password(&"ab".repeat(200), &[&"ab".repeat(10_000)]);
+        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
     }
 }

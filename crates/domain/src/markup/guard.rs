@@ -3,7 +3,6 @@
 //! A person never meets these limits. Whoever does gets their text back as text, which is
 //! why no limit here needs an error message.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 
 use unicode_normalization::char::is_combining_mark;
@@ -128,6 +127,7 @@ fn starts_plain_line(rest: &str) -> bool {
                     c,
                     '"' | '\'' | '(' | '!' | '?' | '.' | ',' | '/' | '$' | '%'
                 )
+                || matches!(c, '\u{2010}'..='\u{2027}' | '«' | '»' | '¿' | '¡')
                 || ('\u{2190}'..='\u{2bff}').contains(&c)
                 || ('\u{1f000}'..='\u{1faff}').contains(&c)
         }
@@ -142,14 +142,15 @@ pub(super) fn is_suspicious(clean: &str) -> bool {
         if count_markers(line) > MAX_LINE_MARKERS {
             return true;
         }
-        let line: Cow<'_, str> = line.trim().into();
+        let line = line.trim();
         if line.is_empty() {
             columns = 0;
             continue;
         }
-        if is_delimiter_row(&line) {
-            columns = columns.max(line.bytes().filter(|b| *b == b'|').count() + 1);
-            cells = cells.saturating_add(columns);
+        if is_delimiter_row(line) {
+            // This row makes no cells, but the head above it does, and is as wide.
+            let inner = line.trim_matches(|c: char| c == '|' || c.is_whitespace());
+            columns = columns.max(inner.bytes().filter(|b| *b == b'|').count() + 1);
         }
         cells = cells.saturating_add(columns);
         if cells > MAX_TABLE_CELLS {
