@@ -27,7 +27,8 @@ export function attach() {
   const timeline = byId("timeline");
   const log = byId("log");
   if (!timeline || !log) return;
-  isStuck = true;
+  // A page around a permalink does not hold the end; its row is shown by timeline.js.
+  isStuck = holdsHead();
   anchor = null;
   timeline.style.overflowAnchor = "none";
   timeline.addEventListener("scroll", moved, { passive: true });
@@ -42,11 +43,15 @@ export const atEnd = () => isStuck;
 /** True while the newest message of the room is in view. */
 export const atHead = () => isStuck && holdsHead();
 
+/** The end of a list that goes on is no place to stay at. @param {HTMLElement} timeline */
+const isNearEnd = (timeline) =>
+  holdsHead() && timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR_PX;
+
 function moved() {
   const timeline = byId("timeline");
   if (!timeline) return;
   if (Math.abs(timeline.scrollTop - written) > 1) {
-    isStuck = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR_PX;
+    isStuck = isNearEnd(timeline);
   }
   mark();
   for (const listen of listeners) listen();
@@ -120,6 +125,6 @@ export function show(row) {
   const view = timeline.getBoundingClientRect();
   write(timeline.scrollTop + box.top - view.top - Math.max(0, (view.height - box.height) / 2));
   mark();
-  isStuck = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR_PX && holdsHead();
+  isStuck = isNearEnd(timeline);
   for (const listen of listeners) listen();
 }

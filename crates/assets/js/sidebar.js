@@ -1,0 +1,108 @@
+/**
+ * The list of rooms: unread marks from signals, the current room, and the list anew when a
+ * room comes or goes. Numbers are the server's; this file only writes them down.
+ */
+import { on } from "./bus.js";
+import { repaint } from "./connection.js";
+import { byId, me, parse, roomId } from "./dom.js";
+import { showTitle } from "./title.js";
+
+export function start() {
+  on("room", () => {
+    markCurrent();
+    showTitle();
+  });
+  on("signal:unread", ({ room, unread, mentions, head }) => {
+    const link = linkOf(room);
+    if (!link) return refresh();
+    if (head !== undefined) link.dataset.head = String(head);
+    // What is on screen is read by reading, not by being told of.
+    if (Number(room) !== roomId()) mark(link, unread === null ? "" : String(unread ?? 0), Number(mentions ?? 0));
+  });
+  on("signal:heads", heads);
+  on("signal:receipt", ({ room, user }) => {
+    const id = typeof user === "object" && user ? user.id : user;
+    if (String(id) === me().id && Number(room) !== roomId()) refresh();
+  });
+  on("signal:error", ({ re }) => re === "subscribe" && refresh());
+  on("read", () => {
+    const link = linkOf(roomId());
+    if (link) mark(link, "0", 0);
+  });
+  for (const link of links()) paint(link);
+  showTitle();
+}
+
+const links = () => /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("#sidebar .room-link"));
+
+/** @param {number | string} room @returns {HTMLAnchorElement | null} */
+const linkOf = (room) => document.querySelector(`#sidebar .room-link[data-room="${Number(room)}"]`);
+
+/** @param {HTMLAnchorElement} link @param {string} unread @param {number} mentions */
+function mark(link, unread, mentions) {
+  Object.assign(link.dataset, { unread, mentions: String(mentions) });
+  paint(link);
+  showTitle();
+}
+
+/** @param {HTMLAnchorElement} link */
+function paint(link) {
+  const { unread = "0", mentions = "0", name = "" } = link.dataset;
+  const count = Number(mentions) || Number(unread);
+  link.classList.toggle("room-link--unread", unread !== "0");
+  link.classList.toggle("room-link--mentioned", Number(mentions) > 0);
+  const pill = link.querySelector(".room-link__count");
+  if (pill) pill.textContent = count > 99 ? "99+" : count > 0 ? String(count) : "";
+  const words = Number(mentions) > 0 ? `${mentions} mentions` : unread === "" ? "new messages" : `${unread} unread`;
+  if (unread === "0") link.removeAttribute("aria-label");
+  else link.setAttribute("aria-label", `${name || link.querySelector(".room-link__name")?.textContent || ""}, ${words}`);
+}
+
+/** Marks the link of the room on screen. */
+export function markCurrent() {
+  for (const link of links()) {
+    if (Number(link.dataset.room) === roomId()) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** A head that moved in a room not marked yet: a signal was lost. @param {{ rooms: Record<string, number> }} data */
+function heads({ rooms }) {
+  for (const [room, head] of Object.entries(rooms ?? {})) {
+    const link = linkOf(room);
+    if (!link || Number(room) === roomId()) continue;
+    const isNews = head > Number(link.dataset.head ?? 0);
+    link.dataset.head = String(head);
+    if (isNews && (link.dataset.unread ?? "0") === "0") refresh();
+  }
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+/** Fetches the list, once for many reasons; spread, as they may come to everybody at once. */
+export function refresh() {
+  timer ??= setTimeout(load, 200 + 800 * Math.random());
+}
+
+async function load() {
+  timer = undefined;
+  const old = byId("sidebar");
+  if (!old) return;
+  try {
+    const answer = await fetch("/sidebar", { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(10_000) });
+    const next = answer.ok ? parse(await answer.text(), "#sidebar") : null;
+    if (!next || byId("sidebar") !== old) return;
+    const focused = old.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
+    next.scrollTop = old.scrollTop;
+    old.replaceWith(next);
+    htmx.process(next);
+    for (const link of links()) paint(link);
+    markCurrent();
+    repaint();
+    showTitle();
+    if (focused) /** @type {HTMLElement | null} */ (next.querySelector(`[href="${CSS.escape(focused)}"]`))?.focus();
+  } catch {
+    // The next signal tries again.
+  }
+}
