@@ -164,3 +164,49 @@ pub enum Signal {
         rooms: Vec<(RoomId, Seq)>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::EventKind;
+    use crate::{
+        Author, Body, Message, MessageId, Nonce, Origin, RoomId, Seq, Time, UserId, UserKind,
+    };
+
+    fn message(id: i64, source: &str) -> Message {
+        Message {
+            id: MessageId(id),
+            room: RoomId(1),
+            seq: Seq(id),
+            nonce: Nonce(uuid::Uuid::nil()),
+            author: Author {
+                id: UserId(1),
+                username: "ada".to_owned(),
+                display_name: "Ada".to_owned(),
+                kind: UserKind::Person,
+            },
+            body: Some(Body::Markdown {
+                source: source.to_owned(),
+                html: source.to_owned(),
+            }),
+            origin: Origin::Person,
+            reply_to: None,
+            created_at: Time(0),
+            edited_at: None,
+            deleted_at: None,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_replayed_event_shows_the_message_as_it_is_now() {
+        let mut tombstone = message(7, "");
+        tombstone.body = None;
+        let mut same = EventKind::MessagePosted(message(7, "secret"));
+        let mut other = EventKind::MessageEdited(message(8, "kept"));
+        same.replace_message(&tombstone);
+        other.replace_message(&tombstone);
+        assert_eq!(same, EventKind::MessagePosted(tombstone));
+        assert_eq!(other, EventKind::MessageEdited(message(8, "kept")));
+        assert_eq!(same.word(), "message.posted");
+    }
+}

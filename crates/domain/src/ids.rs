@@ -109,3 +109,44 @@ impl FromStr for Nonce {
         uuid::Uuid::parse_str(text).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Epoch, Nonce, RoomId, Seq};
+
+    #[test]
+    fn ids_read_what_they_print() {
+        assert_eq!("42".parse(), Ok(RoomId(42)));
+        assert_eq!(RoomId(42).to_string(), "42");
+        for wrong in ["", "x", "1.0", "9223372036854775808", " 1", "1 "] {
+            assert!(wrong.parse::<RoomId>().is_err(), "{wrong:?}");
+        }
+        assert_eq!(Seq::ZERO.next(), Seq(1));
+    }
+
+    #[test]
+    fn an_epoch_is_sixteen_hex_digits() {
+        let epoch = Epoch(0xab);
+        assert_eq!(epoch.to_string(), "00000000000000ab");
+        assert_eq!(epoch.to_string().parse(), Ok(epoch));
+        assert_eq!(Epoch(u64::MAX).to_string().parse(), Ok(Epoch(u64::MAX)));
+        assert!("".parse::<Epoch>().is_err());
+        assert!("1ffffffffffffffff".parse::<Epoch>().is_err());
+    }
+
+    #[test]
+    fn a_nonce_is_a_uuid_in_any_case() {
+        let text = "0192a3b4-c5d6-4e7f-8091-a2b3c4d5e6f7";
+        let nonce: Nonce = text.parse().unwrap();
+        assert_eq!(nonce.to_string(), text);
+        assert_eq!(text.to_uppercase().parse(), Ok(nonce));
+        for wrong in [
+            "",
+            "1",
+            "0192a3b4-c5d6-4e7f-8091-a2b3c4d5e6f",
+            &"0".repeat(129),
+        ] {
+            assert!(wrong.parse::<Nonce>().is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! other crate speaks in these types. A newcomer looking for *how* something is stored,
 //! sent or shown is in the wrong crate: this one only says what it is.
 
+#![warn(missing_docs)]
+
 pub mod actor;
 pub mod events;
 pub mod ids;

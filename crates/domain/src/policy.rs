@@ -110,6 +110,8 @@ pub enum Reason {
     Deleted,
     /// Not with oneself, or the last owner.
     Oneself,
+    /// A direct room has the same two people for ever.
+    Direct,
 }
 
 impl Reason {
@@ -128,6 +130,7 @@ impl Reason {
             Self::Lobby => "The lobby belongs to everyone: it cannot be left, closed or deleted.",
             Self::Deleted => "This message has been deleted.",
             Self::Oneself => "You cannot do that to yourself.",
+            Self::Direct => "A direct room always has the same two people and takes their names.",
         }
     }
 }
@@ -240,11 +243,11 @@ fn refuse_in_room(standing: &Standing, action: Action, facts: &Facts) -> Option<
         Action::JoinRoom | Action::Post => refuse_if(facts.is_archived, Reason::Archived),
         Action::LeaveRoom if facts.is_lobby => Some(Reason::Lobby),
         // The two of a direct room stay in it; they hide it instead.
-        Action::LeaveRoom if is_direct => Some(Reason::Role),
+        Action::LeaveRoom if is_direct => Some(Reason::Direct),
         Action::LeaveRoom | Action::MarkRead => {
             refuse_if(facts.member_role.is_none(), Reason::NotMember)
         }
-        Action::ChangeRoom if is_direct => Some(Reason::Role),
+        Action::ChangeRoom | Action::ArchiveRoom if is_direct => Some(Reason::Direct),
         Action::ChangeRoom if !(manages_house || (tidies_room && !facts.is_lobby)) => {
             Some(Reason::Role)
         }
@@ -252,7 +255,7 @@ fn refuse_in_room(standing: &Standing, action: Action, facts: &Facts) -> Option<
         Action::ArchiveRoom if facts.is_lobby => Some(Reason::Lobby),
         Action::ArchiveRoom => {
             let owns = facts.member_role == Some(MemberRole::Owner);
-            refuse_if(is_direct || !(owns || manages_house), Reason::Role)
+            refuse_if(!(owns || manages_house), Reason::Role)
         }
         Action::EditMessage if !is_author => Some(Reason::NotAuthor),
         Action::EditMessage if facts.is_deleted => Some(Reason::Deleted),

@@ -38,6 +38,15 @@ mod tests {
     use super::Time;
 
     #[test]
+    fn no_clock_makes_it_overflow() {
+        assert_eq!(Time(i64::MAX).plus_ms(1), Time(i64::MAX));
+        assert_eq!(Time(5).ms_since(Time(7)), -2);
+        assert_eq!(Time(i64::MIN).ms_since(Time(1)), i64::MIN);
+        assert_eq!(Time(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Time(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
     fn prints_rfc_3339_in_utc_with_milliseconds() {
         assert_eq!(Time(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(

@@ -198,7 +198,8 @@ impl Username {
     pub fn skeleton_of(text: &str) -> String {
         // UTS 39 maps some characters to capitals (`0` looks like `O`), and folding case can
         // make new look-alikes, so both are repeated once; after that nothing changes.
-        let mut folded = text.to_owned();
+        // Longer than any name, imported ones included; the rest of a request is not folded.
+        let mut folded: String = text.chars().take(256).collect();
         for _ in 0..2 {
             let mut last = '.';
             let lower: String = folded

@@ -11,6 +11,9 @@ use super::links::{self, Target};
 use super::{Compiled, MAX_MENTIONS, guard};
 use crate::text::{has_visible, is_word_char};
 
+/// Shortest name after an `@` that is a mention. One letter would also cost eleven times
+/// its size.
+const MIN_MENTION_CHARS: usize = 2;
 /// Longest name after an `@` that is a mention; imported usernames may have as many.
 const MAX_MENTION_CHARS: usize = 150;
 /// Longest word after the fence that becomes `language-*`.
@@ -308,7 +311,7 @@ impl Writer {
             push_text(&mut self.html, head);
             let after = tail.get(1..).unwrap_or_default();
             let name = match before {
-                Some(c) if is_word_char(c) || matches!(c, '@' | '/' | '_' | '.' | '-') => "",
+                Some(c) if is_word_char(c) || matches!(c, '@' | '/' | '_') => "",
                 _ => mention(after),
             };
             if name.is_empty() {
@@ -347,9 +350,10 @@ fn mention(after: &str) -> &str {
         .chars()
         .next()
         .is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let chars = name.chars().count();
     if starts_well
         && name.chars().any(char::is_alphanumeric)
-        && name.chars().count() <= MAX_MENTION_CHARS
+        && (MIN_MENTION_CHARS..=MAX_MENTION_CHARS).contains(&chars)
     {
         name
     } else {
@@ -370,11 +374,15 @@ fn honest_text(text: &str, target: &Target) -> (Option<String>, Option<String>) 
         Some(claimed) if claimed == *host && !text.is_ascii() && target.is_renamed => {
             (Some(target.href.clone()), None)
         }
-        Some(claimed) if claimed == *host => (None, None),
+        Some(claimed) if without_www(&claimed) == without_www(host) => (None, None),
         Some(_) => (None, Some(host.clone())),
         None if target.is_renamed => (None, Some(host.clone())),
         None => (None, None),
     }
+}
+
+fn without_www(host: &str) -> &str {
+    host.strip_prefix("www.").unwrap_or(host)
 }
 
 fn inner_text(node: Node<'_>) -> String {

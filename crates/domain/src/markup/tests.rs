@@ -209,13 +209,13 @@ fn mentions_are_marked_and_collected_once() {
         "<p>hi <span data-mention=\"ada\">@ada</span>!</p>",
     );
     check_mentions(
-        "@ada, @bob. @ada @Zoë_1 (@x.y-z) **@d**\n@e",
-        &["ada", "bob", "Zoë_1", "x.y-z", "d", "e"],
+        "@ada, @bob. @ada @Zoë_1 (@x.y-z) **@dd**\n@ee",
+        &["ada", "bob", "Zoë_1", "x.y-z", "dd", "ee"],
     );
     check_mentions("@here @room", &["here", "room"]);
     check_mentions("@हिन्दी @田中", &["हिन्दी", "田中"]);
     check_mentions(
-        "a@b @ @@ada @. @- /@x a@b.example https://a.example/@ada",
+        "a@b @ @d @@ada @. @- /@x a@b.example https://a.example/@ada",
         &[],
     );
     check_mentions("`@ada` [@bob](https://a.example)\n\n    @eve", &[]);

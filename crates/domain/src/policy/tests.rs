@@ -33,17 +33,17 @@ leave_room      open    -                hide   ok       not_mem  ok       ok   
 leave_room      open    archived         hide   ok       not_mem  ok       ok       ok       not_mem  not_mem  not_mem
 leave_room      lobby   -                hide   lobby    lobby    lobby    lobby    lobby    lobby    lobby    lobby
 leave_room      closed  -                hide   ok       hide     ok       ok       ok       hide     hide     hide
-leave_room      direct  -                hide   role     hide     role     role     role     hide     hide     hide
+leave_room      direct  -                hide   direct   hide     direct   direct   direct   hide     hide     hide
 change_room     open    -                hide   role     role     role     ok       ok       role     ok       ok
 change_room     open    archived         hide   role     role     role     archived archived role     archived archived
 change_room     lobby   -                hide   role     role     role     role     role     role     ok       ok
 change_room     closed  -                hide   role     hide     role     ok       ok       hide     hide     hide
-change_room     direct  -                hide   role     hide     role     role     role     hide     hide     hide
+change_room     direct  -                hide   direct   hide     direct   direct   direct   hide     hide     hide
 archive_room    open    -                hide   role     role     role     role     ok       role     ok       ok
 archive_room    open    archived         hide   role     role     role     role     ok       role     ok       ok
 archive_room    lobby   -                hide   lobby    lobby    lobby    lobby    lobby    lobby    lobby    lobby
 archive_room    closed  -                hide   role     hide     role     role     ok       hide     hide     hide
-archive_room    direct  -                hide   role     hide     role     role     role     hide     hide     hide
+archive_room    direct  -                hide   direct   hide     direct   direct   direct   hide     hide     hide
 post            open    -                hide   ok       ok       ok       ok       ok       ok       ok       ok
 post            open    archived         hide   archived archived archived archived archived archived archived archived
 post            lobby   -                hide   ok       ok       ok       ok       ok       ok       ok       ok
@@ -174,6 +174,7 @@ fn word(decision: Decision) -> &'static str {
         Decision::Deny(Reason::Lobby) => "lobby",
         Decision::Deny(Reason::Deleted) => "deleted",
         Decision::Deny(Reason::Oneself) => "oneself",
+        Decision::Deny(Reason::Direct) => "direct",
     }
 }
 
@@ -340,6 +341,7 @@ fn every_reason_is_a_sentence() {
         Reason::Lobby,
         Reason::Deleted,
         Reason::Oneself,
+        Reason::Direct,
     ] {
         let sentence = reason.sentence();
         assert!(sentence.ends_with('.') && sentence.starts_with(char::is_uppercase));
