@@ -320,6 +320,14 @@ fn the_longest_honest_message_is_still_markdown() {
     );
     let dense = "**a** ".repeat(6_000);
     assert_eq!(compile(&dense).html.matches("<strong>").count(), 6_000);
+    let items = "- a\n".repeat(10_000);
+    assert_eq!(compile(&items).html.matches("<li>").count(), 10_000);
+    let nested = "- a\n  - b\n    - c\n".repeat(2_000);
+    assert_eq!(compile(&nested).html.matches("<li>").count(), 6_000);
+    let code = format!("```\n{}```", "x\n".repeat(10_000));
+    assert_eq!(compile(&code).html.matches("<pre>").count(), 1);
+    let quotes = "> a\n\nb `c` *d* ~~e~~ &amp; \\*\n\n".repeat(1_000);
+    assert_eq!(compile(&quotes).html.matches("<blockquote>").count(), 1_000);
     let links = "https://a.example/some/longer/path ".repeat(300);
     assert_eq!(compile(&links).html.matches("<a ").count(), 300);
 }
