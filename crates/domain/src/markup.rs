@@ -46,6 +46,15 @@ pub fn compile(source: &str) -> Compiled {
     compile_markdown(&clean)
 }
 
+/// The usernames marked in compiled HTML, in order, repeats kept: what `Compiled::mentions`
+/// was made from, for whoever has only the stored HTML. One pass, no copies; a name holds
+/// no character that HTML escapes.
+pub fn mentions_in(html: &str) -> impl Iterator<Item = &str> {
+    html.split(render::MENTION_OPENS)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+}
+
 /// The slow path; what the fast path leaves out is only time.
 fn compile_markdown(clean: &str) -> Compiled {
     with_tree(clean, |root| {

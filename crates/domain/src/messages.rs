@@ -36,6 +36,17 @@ pub struct Message {
     pub version: i64,
 }
 
+impl Message {
+    /// The Markdown as typed; `None` when deleted or sealed.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        match &self.body {
+            Some(Body::Markdown { source, .. }) => Some(source),
+            Some(Body::Sealed(_)) | None => None,
+        }
+    }
+}
+
 /// The author as shown beside a message: their names now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {

@@ -19,6 +19,9 @@ const MAX_MENTION_CHARS: usize = 150;
 /// Longest word after the fence that becomes `language-*`.
 const MAX_LANGUAGE_CHARS: usize = 20;
 
+/// How a mention begins; no text can contain it, because text has no `<`.
+pub(super) const MENTION_OPENS: &str = "<span data-mention=\"";
+
 /// Text as it is: paragraphs at blank lines, breaks at line ends, nothing else but mentions.
 /// Used for what needs no Markdown and for what is refused it.
 pub(super) fn plain(clean: &str) -> Compiled {
@@ -326,7 +329,7 @@ impl Writer {
     }
 
     fn mention(&mut self, name: &str) {
-        self.html.push_str("<span data-mention=\"");
+        self.html.push_str(MENTION_OPENS);
         push_attribute(&mut self.html, name);
         self.html.push_str("\">@");
         push_text(&mut self.html, name);

@@ -3,7 +3,7 @@
 mod allow_list;
 mod hostile;
 
-use super::{compile, compile_markdown, guard, plain_line};
+use super::{compile, compile_markdown, guard, mentions_in, plain_line};
 
 /// What every link carries, left out of the expectations below.
 const REL: &str = " rel=\"noopener noreferrer nofollow ugc\" target=\"_blank\"";
@@ -199,6 +199,13 @@ fn hosts_in_other_letters_are_shown_as_punycode() {
 fn check_mentions(source: &str, expected: &[&str]) {
     let compiled = compile(source);
     assert_eq!(compiled.mentions, expected, "{source:?}");
+    let mut marked: Vec<&str> = Vec::new();
+    for name in mentions_in(&compiled.html) {
+        if !marked.contains(&name) {
+            marked.push(name);
+        }
+    }
+    assert_eq!(marked, expected, "{source:?}");
     allow_list::check(&compiled.html).unwrap();
 }
 
@@ -219,6 +226,10 @@ fn mentions_are_marked_and_collected_once() {
         &[],
     );
     check_mentions("`@ada` [@bob](https://a.example)\n\n    @eve", &[]);
+    check_mentions(
+        "`<span data-mention=\"eve\">` <span data-mention=\"eve\">",
+        &[],
+    );
     check_mentions("@\"onclick=\"x @<b> @'x", &[]);
     check_mentions(&format!("@{}", "x".repeat(151)), &[]);
     check_mentions("> @ada\n\n- @bob\n\n<div>\n@eve", &["ada", "bob", "eve"]);
