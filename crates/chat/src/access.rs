@@ -18,6 +18,17 @@ pub struct RoomAccess {
 }
 
 impl RoomAccess {
+    /// Whether `actor` may do `action` to a message of this room.
+    #[must_use]
+    pub fn may_on(&self, actor: &Actor, action: Action, message: &Message) -> bool {
+        let facts = Facts {
+            author: Some(message.author.id),
+            is_deleted: message.deleted_at.is_some(),
+            ..self.facts.clone()
+        };
+        policy::decide(actor, action, &facts) == Decision::Allow
+    }
+
     /// The room.
     #[must_use]
     pub fn room(&self) -> &Room {
@@ -37,7 +48,10 @@ impl RoomAccess {
     }
 
     /// Refuses what the policy refuses.
-    pub(crate) fn require(&self, actor: &Actor, action: Action) -> Result<()> {
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied`.
+    pub fn check(&self, actor: &Actor, action: Action) -> Result<()> {
         require(actor, action, &self.facts)
     }
 }
@@ -70,7 +84,10 @@ impl MessageAccess {
     }
 
     /// Refuses what the policy refuses.
-    pub(crate) fn require(&self, actor: &Actor, action: Action) -> Result<()> {
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied`.
+    pub fn check(&self, actor: &Actor, action: Action) -> Result<()> {
         require(actor, action, &self.facts)
     }
 }

@@ -329,7 +329,7 @@ impl Chat {
         {
             Err(Error::WrongCredentials) => {
                 return Err(Error::invalid(
-                    "present",
+                    "current_password",
                     "invalid",
                     "this is not your present password",
                 ));

@@ -151,6 +151,26 @@ impl Chat {
             .await
     }
 
+    /// People of the house for the console, by id.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub async fn console_people(
+        &self,
+        actor: &Actor,
+        filter: &store::UserListFilter,
+    ) -> Result<Vec<User>> {
+        access::require(actor, Action::ReadConsole, &Facts::default())?;
+        Ok(self.store.users(filter).await?)
+    }
+
+    /// Whether the policy lets the actor do something to a person; for pages that hide
+    /// what is not allowed.
+    #[must_use]
+    pub fn may_on_person(&self, actor: &Actor, action: Action, subject: &User) -> bool {
+        access::require(actor, action, &subject_facts(actor, subject)).is_ok()
+    }
+
     /// Administrative acts, newest first.
     ///
     /// # Errors
@@ -183,12 +203,7 @@ impl Chat {
             .store
             .user_by_name(&Username::skeleton_of(username))
             .await?;
-        let facts = Facts {
-            subject_role: Some(subject.role),
-            subject_is_self: actor.user() == Some(subject.id),
-            ..Facts::default()
-        };
-        access::require(actor, action, &facts)?;
+        access::require(actor, action, &subject_facts(actor, &subject))?;
         Ok(subject)
     }
 
@@ -230,5 +245,13 @@ impl Chat {
             at: self.env.now(),
         };
         Ok(self.store.audit(&entry).await?)
+    }
+}
+
+fn subject_facts(actor: &Actor, subject: &User) -> Facts {
+    Facts {
+        subject_role: Some(subject.role),
+        subject_is_self: actor.user() == Some(subject.id),
+        ..Facts::default()
     }
 }

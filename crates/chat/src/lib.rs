@@ -32,6 +32,11 @@ pub use access::{MessageAccess, RoomAccess};
 pub use env::Env;
 pub use error::{Error, Result};
 pub use settings::{Registration, Settings};
+// The types these functions speak in: `web` may not import `store`, and needs no copies.
+pub use store::{
+    AuditEntry, Conflict, EditVersion, Member, PageAnchor, Receipt, RoomListFilter, RoomListed,
+    RoomPage, SessionInfo, TokenInfo, UserListFilter,
+};
 
 /// The running application. Shared as `Arc<Chat>`.
 pub struct Chat {

@@ -84,7 +84,7 @@ impl Chat {
     pub async fn begin_post(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<PendingPost> {
         let author = actor.user().ok_or(Error::Unauthorized)?;
         let access = self.room(actor, &draft.room).await?;
-        access.require(actor, Action::Post)?;
+        access.check(actor, Action::Post)?;
         let room = access.room().id;
         self.limits.message(author, room)?;
         let source = normalize_source(&draft.source, self.settings.max_message_chars)?;
@@ -166,7 +166,7 @@ impl Chat {
     ) -> Result<Message> {
         let editor = actor.user().ok_or(Error::Unauthorized)?;
         let access = self.message(actor, message).await?;
-        access.require(actor, Action::EditMessage)?;
+        access.check(actor, Action::EditMessage)?;
         self.limits.message(editor, access.room().id)?;
         let source = normalize_source(source, self.settings.max_message_chars)?;
         let compiled = markup::compile(&source);
@@ -202,7 +202,7 @@ impl Chat {
     ) -> Result<Message> {
         let by = actor.user().ok_or(Error::Unauthorized)?;
         let access = self.message(actor, message).await?;
-        access.require(actor, Action::DeleteMessage)?;
+        access.check(actor, Action::DeleteMessage)?;
         self.limits.change(by)?;
         let chat = Arc::clone(self);
         let at = self.env.now();
@@ -219,7 +219,7 @@ impl Chat {
     /// # Errors
     /// `NotFound`, `Denied`.
     pub async fn edits(&self, actor: &Actor, access: &MessageAccess) -> Result<Vec<EditVersion>> {
-        access.require(actor, Action::ReadEdits)?;
+        access.check(actor, Action::ReadEdits)?;
         Ok(self.store.edits(access.message().id).await?)
     }
 
@@ -287,7 +287,7 @@ impl Chat {
     /// `NotFound`, `Denied`, `TooMany`.
     pub async fn mark_read(&self, actor: &Actor, room: &RoomRef, seq: Seq) -> Result<()> {
         let access = self.room(actor, room).await?;
-        access.require(actor, Action::MarkRead)?;
+        access.check(actor, Action::MarkRead)?;
         let user = actor.user().ok_or(Error::Unauthorized)?;
         self.limits.change(user)?;
         let (room, at) = (access.room().id, self.env.now());
@@ -310,7 +310,7 @@ impl Chat {
     /// `NotFound`, `Denied`, `TooMany`.
     pub async fn mark_unread(&self, actor: &Actor, room: &RoomRef, seq: Seq) -> Result<()> {
         let access = self.room(actor, room).await?;
-        access.require(actor, Action::MarkRead)?;
+        access.check(actor, Action::MarkRead)?;
         let user = actor.user().ok_or(Error::Unauthorized)?;
         self.limits.change(user)?;
         Ok(self.store.mark_unread(access.room().id, user, seq).await?)
@@ -338,6 +338,12 @@ impl Chat {
             Ok(_) | Err(Error::NotFound | Error::Denied(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// A key for a sender that brought none.
+    #[must_use]
+    pub fn fresh_nonce(&self) -> Nonce {
+        self.env.nonce()
     }
 
     /// Publishes what was committed, in order.

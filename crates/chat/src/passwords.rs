@@ -1,7 +1,8 @@
 //! Hashing in a bounded pool: Argon2id, 19 MiB, two passes, one lane (OWASP's second
 //! choice, RFC 9106), at most a few at once so that a hundred log-ins do not stop the chat.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 

@@ -125,10 +125,10 @@ impl Chat {
     ) -> Result<Room> {
         let access = self.room(actor, room).await?;
         if name.is_some() || topic.is_some() {
-            access.require(actor, Action::ChangeRoom)?;
+            access.check(actor, Action::ChangeRoom)?;
         }
         if archived.is_some() {
-            access.require(actor, Action::ArchiveRoom)?;
+            access.check(actor, Action::ArchiveRoom)?;
         }
         if let Some(user) = actor.user() {
             self.limits.change(user)?;
@@ -161,7 +161,7 @@ impl Chat {
     /// `NotFound`, `Denied`.
     pub async fn join_room(self: &Arc<Self>, actor: &Actor, room: &RoomRef) -> Result<Membership> {
         let access = self.room(actor, room).await?;
-        access.require(actor, Action::JoinRoom)?;
+        access.check(actor, Action::JoinRoom)?;
         let user = actor.user().ok_or(Error::Unauthorized)?;
         self.limits.change(user)?;
         let (chat, room, at) = (Arc::clone(self), access.room().id, self.env.now());
@@ -180,7 +180,7 @@ impl Chat {
     /// `NotFound`, `Denied` (the lobby), `Conflict(LastOwner)`.
     pub async fn leave_room(self: &Arc<Self>, actor: &Actor, room: &RoomRef) -> Result<()> {
         let access = self.room(actor, room).await?;
-        access.require(actor, Action::LeaveRoom)?;
+        access.check(actor, Action::LeaveRoom)?;
         let user = actor.user().ok_or(Error::Unauthorized)?;
         self.limits.change(user)?;
         let (chat, at) = (Arc::clone(self), self.env.now());
