@@ -11,7 +11,10 @@
  * | `behind` | nothing: ask for the room's events again | anybody |
  * | `send` | an op for the socket; dropped when it is closed | anybody |
  * | `read` | the seq read to in this room | read.js |
- * | `say`, `hush` | row to show or take away | outbox |
+ * | `say`, `hush` | an entry to show, a nonce whose row goes | sender.js |
+ * | `delayed` | the status that holds up sending, null when it goes on | sender.js |
+ * | `posted` | the room in which a message was stored | sender.js |
+ * | `typing` | nothing: a key in the composer | composer.js |
  */
 
 const target = new EventTarget();

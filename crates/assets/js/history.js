@@ -37,6 +37,9 @@ async function fetchList(query) {
 /** @param {HTMLElement} list @returns {HTMLElement[]} */
 const rowsOf = (list) => /** @type {HTMLElement[]} */ ([...list.querySelectorAll(":scope > .message, :scope > .event")]);
 
+/** The page's own words for the room's beginning, when it has them. @param {HTMLElement} page */
+const beginningOf = (page) => page.querySelectorAll(":scope > .beginning");
+
 /** Changes the list without a word to screen readers: history is no news. @param {() => void} change */
 function silently(change) {
   const log = byId("log");
@@ -70,7 +73,7 @@ export async function extend(direction) {
 function add(list, page, direction) {
   const rows = rowsOf(page).filter((row) => !row.id || !byId(row.id));
   if (direction === "older") {
-    list.prepend(...rows);
+    list.prepend(...beginningOf(page), ...rows);
     list.dataset.hasOlder = page.dataset.hasOlder ?? "false";
   } else {
     list.append(...rows);
@@ -108,7 +111,7 @@ function replace(page) {
   const list = messages();
   if (!list) return;
   silently(() => {
-    list.replaceChildren(...rowsOf(page));
+    list.replaceChildren(...beginningOf(page), ...rowsOf(page));
     list.dataset.hasOlder = page.dataset.hasOlder ?? "false";
     list.dataset.hasNewer = page.dataset.hasNewer ?? "false";
     if (Number(page.dataset.seq) < seen()) list.dataset.hasNewer = "true";

@@ -6,7 +6,7 @@
 import { emit } from "./bus.js";
 import { keepDraft } from "./composer.js";
 import { byId, isCoarse, parse, roomMain } from "./dom.js";
-import { showPane } from "./panes.js";
+import { closePanel, showPane } from "./panes.js";
 import * as scroll from "./scroll.js";
 import { markCurrent } from "./sidebar.js";
 import { reveal } from "./timeline.js";
@@ -42,6 +42,11 @@ function clicked(event) {
   if (!(link instanceof HTMLAnchorElement) || link.target || event.defaultPrevented) return;
   if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const url = new URL(link.href);
+  const message = /^\/messages\/(\d+)\/$/.exec(url.pathname)?.[1];
+  if (message && url.origin === location.origin && link.closest("#messages")) {
+    event.preventDefault();
+    return void toMessage(message, url);
+  }
   const slug = slugOf(url);
   const isRoomLink = link.classList.contains("room-link") || link.closest("#messages") !== null;
   if (slug === null || !isRoomLink) return;
@@ -50,14 +55,34 @@ function clicked(event) {
   if (slug !== roomMain()?.dataset.slug) {
     go(url, true);
   } else if (around > 0) {
-    remember();
-    history.pushState({ parlour: true, pane: "room" }, "", url);
-    shown = location.pathname + location.search;
-    reveal(around);
+    showAround(around);
   } else {
     showPane("room", true);
     if (!isCoarse()) byId("composer-input")?.focus();
   }
+}
+
+/**
+ * A link to a message: where it is on the page or in this room it is shown without a page
+ * load, and the address becomes one to pass on.
+ * @param {string} id @param {URL} url
+ */
+async function toMessage(id, url) {
+  const there = Number(byId(`msg-${id}`)?.dataset.seq);
+  if (there) return showAround(there);
+  const answer = await fetch(`/api/v1/messages/${id}`).catch(() => null);
+  const message = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (message && String(message.room_id) === roomMain()?.dataset.room) showAround(message.seq);
+  else location.assign(url);
+}
+
+/** @param {number} seq */
+function showAround(seq) {
+  remember();
+  const here = `/rooms/${encodeURIComponent(roomMain()?.dataset.slug ?? "")}/?around=${seq}`;
+  if (here !== shown) history.pushState({ parlour: true, pane: "room" }, "", here);
+  shown = here;
+  reveal(seq);
 }
 
 /** Writes into the history where the reader is, to come back to. */
@@ -111,7 +136,7 @@ function swap(next) {
   shown = location.pathname + location.search;
   main.replaceWith(next);
   htmx.process(next);
-  byId("panel")?.setAttribute("hidden", "");
+  closePanel();
   markCurrent();
   showPane("room", false);
   emit("room", next);

@@ -163,6 +163,7 @@ async function post({ slug, body, nonce, replyTo }) {
 /** Stored. The row goes when the event comes; should it not come, ask. @param {outbox.Entry} entry @param {number} seq */
 async function acknowledged(entry, seq) {
   emit("delayed", null);
+  emit("posted", entry.room);
   if (entry.room !== roomId() || seen() >= seq) return emit("hush", entry.nonce);
   setTimeout(() => {
     if (entry.room === roomId() && seen() < seq) emit("behind");

@@ -4,7 +4,7 @@
  */
 import { on } from "./bus.js";
 import { repaint } from "./connection.js";
-import { byId, me, parse, roomId } from "./dom.js";
+import { byId, me, parse, roomId, roomMain } from "./dom.js";
 import { showTitle } from "./title.js";
 
 export function start() {
@@ -25,6 +25,14 @@ export function start() {
     if (String(id) === me().id && Number(room) !== roomId()) refresh();
   });
   on("signal:error", ({ re }) => re === "subscribe" && refresh());
+  on("posted", (room) => {
+    // Posting joins: the room is one's own from now on.
+    const main = roomMain();
+    if (Number(main?.dataset.room) !== room || main?.dataset.joined !== "false") return;
+    main.dataset.joined = "true";
+    main.querySelector("form.room-bar")?.remove();
+    refresh();
+  });
   on("read", () => {
     const link = linkOf(roomId());
     if (link) mark(link, "0", 0);

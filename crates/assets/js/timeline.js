@@ -36,7 +36,9 @@ function opened(main) {
   decorateAll(list);
   showBeginning();
   scroll.attach();
-  const seq = Number(new URLSearchParams(location.search).get("around"));
+  // Links to other pages of history are for those without scripts.
+  for (const more of main.querySelectorAll("[data-load]")) more.setAttribute("hidden", "");
+  const seq = Number(main.dataset.around ?? new URLSearchParams(location.search).get("around"));
   if (seq > 0) reveal(seq);
   else openAtNew();
   showJump();
@@ -57,7 +59,7 @@ function swapped({ rows }) {
   // htmx may insert copies: find them by id.
   const there = rows.flatMap(({ id }) => (id ? byId(id) ?? [] : []));
   decorate(there);
-  const news = there.filter((row) => row.classList.contains("message") && !row.dataset.edited && row === list.lastElementChild);
+  const news = there.filter((row) => row.classList.contains("message") && !("edited" in row.dataset) && row === list.lastElementChild);
   if (!scroll.atEnd()) below += news.filter(({ dataset }) => dataset.author !== me().id).length;
   else if (list.childElementCount > history.MOST_ROWS + 50) history.trim("start");
   showBeginning();

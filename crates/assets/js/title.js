@@ -10,7 +10,7 @@ const plain = document.title;
 export function start() {
   on("swap", ({ rows }) => {
     if (document.hasFocus() && document.visibilityState === "visible") return;
-    unseen += rows.filter((/** @type {HTMLElement} */ { dataset, id }) => id.startsWith("msg-") && !dataset.edited && !("deleted" in dataset) && dataset.author !== me().id).length;
+    unseen += rows.filter((/** @type {HTMLElement} */ { dataset, id }) => id.startsWith("msg-") && !("edited" in dataset) && !("deleted" in dataset) && dataset.author !== me().id).length;
     showTitle();
   });
   const seen = () => {
