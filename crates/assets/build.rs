@@ -22,6 +22,7 @@ const FILES: &[(&str, &str, bool)] = &[
     ("favicon-unread.svg", "image/svg+xml", true),
     ("app-icon.svg", "image/svg+xml", true),
     ("app.css", "text/css; charset=utf-8", true),
+    ("theme.js", "text/javascript; charset=utf-8", true),
     ("app.js", "text/javascript; charset=utf-8", true),
     ("htmx.min.js", "text/javascript; charset=utf-8", true),
     ("hx-ws.min.js", "text/javascript; charset=utf-8", true),
@@ -70,6 +71,8 @@ fn build_dist(out: &Path) -> PathBuf {
         &modules,
         &["--format=esm", "--target=es2022"],
     );
+    // Loaded before the first paint, therefore no module.
+    bundle(&here.join("js/theme.js"), &dist.join("theme.js"), &modules, &["--format=iife"]);
     // Their source maps are not served, so the line that names one would be a 404.
     for (from, name) in [
         ("htmx.org/dist/htmx.min.js", "htmx.min.js"),

@@ -18,6 +18,12 @@ pub const PANEL: &str = "panel";
 pub const TIMELINE: &str = "timeline";
 /// The list of messages and event lines.
 pub const MESSAGES: &str = "messages";
+/// The live region around messages and pending rows.
+pub const LOG: &str = "log";
+/// The sender's own rows that are not stored yet.
+pub const PENDING: &str = "pending";
+/// What stands in a room without messages.
+pub const EMPTY: &str = "empty";
 /// "Jump to latest".
 pub const JUMP: &str = "jump";
 /// The "new" line that scripts put after what has been read.
@@ -28,15 +34,33 @@ pub const COMPOSER: &str = "composer";
 pub const COMPOSER_INPUT: &str = "composer-input";
 /// Its line for typing, counter, errors and connection.
 pub const COMPOSER_HINT: &str = "composer-hint";
-/// The quote being answered, inside the composer.
-pub const COMPOSER_REPLY: &str = "composer-reply";
+/// Refusals and the state of the connection, in that line.
+pub const COMPOSER_NOTICE: &str = "composer-notice";
+/// Who is writing, in that line.
+pub const COMPOSER_TYPING: &str = "composer-typing";
+/// Characters left, in that line.
+pub const COMPOSER_COUNT: &str = "composer-count";
+/// What is being answered, inside the composer.
+pub const REPLY_CHIP: &str = "reply-chip";
 /// Short notes that vanish by themselves.
 pub const TOASTS: &str = "toasts";
+/// Sentences for screen readers alone.
+pub const ANNOUNCER: &str = "announcer";
+/// A pending row, to be copied.
+pub const PENDING_TEMPLATE: &str = "pending-template";
+/// The actions of a message, to be copied.
+pub const TOOLBAR_TEMPLATE: &str = "toolbar-template";
+/// The form that edits in place, to be copied.
+pub const EDIT_TEMPLATE: &str = "edit-template";
+/// Asks before something is done.
+pub const CONFIRM_DIALOG: &str = "confirm-dialog";
+/// Leads back to the log-in.
+pub const SIGNED_OUT_DIALOG: &str = "signed-out-dialog";
 /// The room's name in its head.
 pub const ROOM_NAME: &str = "room-name";
 /// The room's topic in its head.
 pub const ROOM_TOPIC: &str = "room-topic";
-/// The link to the favicon; `data-unread` names the one with the dot.
+/// The link to the favicon; `data-unread-href` names the one with the dot.
 pub const FAVICON: &str = "favicon";
 
 /// A message's DOM id.
@@ -65,7 +89,19 @@ pub(crate) const IN_TEMPLATES: &[&str] = &[
     COMPOSER,
     COMPOSER_INPUT,
     COMPOSER_HINT,
-    COMPOSER_REPLY,
+    COMPOSER_NOTICE,
+    COMPOSER_TYPING,
+    COMPOSER_COUNT,
+    REPLY_CHIP,
+    LOG,
+    PENDING,
+    EMPTY,
+    ANNOUNCER,
+    PENDING_TEMPLATE,
+    TOOLBAR_TEMPLATE,
+    EDIT_TEMPLATE,
+    CONFIRM_DIALOG,
+    SIGNED_OUT_DIALOG,
     TOASTS,
     ROOM_NAME,
     ROOM_TOPIC,

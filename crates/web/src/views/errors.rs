@@ -165,6 +165,13 @@ impl ErrorPage {
         }
     }
 
+    /// The same page with another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// The same page with another button, e.g. back to the room.
     #[must_use]
     pub fn with_action(mut self, action: &'static str, href: impl Into<Cow<'static, str>>) -> Self {

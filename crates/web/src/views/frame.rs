@@ -1,7 +1,7 @@
 //! What stands around a page: the viewer, the sidebar, what was refused in a form.
 
 use askama::Template;
-use domain::{Epoch, Invalid, RoomId, RoomKind, UserId};
+use domain::{Epoch, Invalid, RoomId, RoomKind, Seq, UserId};
 
 use super::filters;
 
@@ -82,7 +82,9 @@ pub struct SidebarRoom {
     pub name: String,
     /// Its kind.
     pub kind: RoomKind,
-    /// Others' messages after the receipt.
+    /// The room's head, to notice what came since.
+    pub head: Seq,
+    /// Others' messages after the receipt, at most 1,000.
     pub unread: i64,
     /// Mentions of the viewer among them.
     pub mentions: i64,
@@ -91,6 +93,16 @@ pub struct SidebarRoom {
 impl SidebarRoom {
     pub(crate) fn icon(&self) -> &'static str {
         room_icon(self.kind, self.slug == domain::rooms::LOBBY_SLUG)
+    }
+
+    /// What the line counts: mentions when there are any, else what is unread. Counting
+    /// stops at 1,000, so that is written as more than 999.
+    pub(crate) fn count(&self) -> String {
+        match if self.mentions > 0 { self.mentions } else { self.unread } {
+            ..=0 => String::new(),
+            count @ 1..=999 => count.to_string(),
+            _ => "999+".into(),
+        }
     }
 }
 

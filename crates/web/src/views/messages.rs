@@ -13,6 +13,7 @@ use domain::{
 };
 
 use super::frame::{AppFrame, Place};
+use super::rooms::RoomView;
 use super::{Stamp, filters};
 
 /// Longest line of a quoted message, in Unicode scalar values.
@@ -184,6 +185,8 @@ pub struct MessageFragment<'a> {
 pub struct TimelineView<'a> {
     /// Oldest first.
     pub messages: Vec<MessageView<'a>>,
+    /// The room, on its page and when nothing is older: said above the first message.
+    pub beginning: Option<RoomView>,
     /// Whether older ones exist.
     pub has_older: bool,
     /// Whether newer ones exist.

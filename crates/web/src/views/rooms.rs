@@ -39,10 +39,6 @@ impl RoomView {
     pub(crate) fn icon(&self) -> &'static str {
         room_icon(self.kind, self.is_lobby)
     }
-
-    pub(crate) fn start_icon(&self) -> &'static str {
-        self.icon()
-    }
 }
 
 /// The message that a permalink names, with what the viewer may do to it; for browsers

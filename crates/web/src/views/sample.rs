@@ -91,6 +91,7 @@ pub(crate) fn frame(place: Place) -> AppFrame {
         slug: slug.into(),
         name: name.into(),
         kind: if id == 4 { RoomKind::Closed } else { RoomKind::Open },
+        head: Seq(40),
         unread,
         mentions,
     };
@@ -120,6 +121,7 @@ pub(crate) fn frame(place: Place) -> AppFrame {
 pub(crate) fn timeline(messages: &[Message]) -> TimelineView<'_> {
     TimelineView {
         messages: messages.iter().map(MessageView::of).collect(),
+        beginning: None,
         has_older: false,
         has_newer: false,
         head: messages.last().map_or(Seq::ZERO, |message| message.seq),
@@ -131,7 +133,7 @@ pub(crate) fn room_page<'a>(room: &Room, messages: &'a [Message]) -> RoomPage<'a
     RoomPage {
         frame: frame(Place::Room(room.id)),
         room: RoomView::of(room),
-        timeline: timeline(messages),
+        timeline: TimelineView { beginning: Some(RoomView::of(room)), ..timeline(messages) },
         read: Seq::ZERO,
         joined: true,
         can_post: true,
