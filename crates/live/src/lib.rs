@@ -6,14 +6,35 @@
 //! ([`Inbound`] does), and it never decides permissions: callers subscribe a connection
 //! only after `chat::access` has agreed.
 
+//!
+//! The one thing a newcomer would get wrong: frames are never queued per reader. A reader
+//! is a position in its room's log (`room_log`), and a shard (`shard`) writes from there.
+
 pub mod bus;
+mod config;
+mod context;
+mod doubts;
+mod frames;
+mod handle;
+mod inbox;
+mod join;
+mod limits;
+mod repair;
+mod room_log;
+mod rooms;
+mod shard;
+#[cfg(test)]
+mod tests;
+mod unread;
+pub mod ws;
 
 use std::net::{IpAddr, TcpStream};
-use std::sync::Arc;
-use std::time::Duration;
 
 use domain::actor::Credential;
-use domain::{Cursor, Epoch, Event, RoomId, Seq, SessionId, Signal, TokenId, UserId};
+use domain::{Epoch, Event, RoomId, Seq, SessionId, Signal, TokenId, UserId};
+
+pub use config::Config;
+pub use handle::Live;
 
 /// Close codes that clients of Parlour meet (RFC 6455 §7.4 and the private range).
 pub mod close {
@@ -37,6 +58,8 @@ pub enum Format {
 }
 
 /// Turns facts into text. Implemented by `web`; called at most once per fact and format.
+///
+/// Writing nothing means that this format has no frame for the fact: nothing is sent.
 pub trait Render: Send + Sync {
     /// A numbered event, the same bytes for every member.
     fn event(&self, format: Format, event: &Event, out: &mut String);
@@ -160,153 +183,16 @@ pub enum Revocation {
     Membership(RoomId, UserId),
 }
 
-/// Bounds and rhythms. The defaults are the product's; tests shorten them.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Shard threads.
-    pub shards: usize,
-    /// Between data heartbeats (`heads`) and pings.
-    pub heartbeat: Duration,
-    /// A peer silent for so long is gone.
-    pub reap_after: Duration,
-    /// Time for the peer's echo of our close.
-    pub close_wait: Duration,
-    /// Frames kept per room.
-    pub ring_frames: usize,
-    /// Bytes kept per room, all formats together.
-    pub ring_bytes: usize,
-    /// How far behind a reader may fall before `resync`.
-    pub lag_bytes: usize,
-    /// Largest text message taken from a client.
-    pub max_message_bytes: usize,
-    /// Between comparisons of heads with the store.
-    pub head_check: Duration,
-    /// Sockets per user and per address; `None` lifts the limit (load tests).
-    pub max_per_user: Option<usize>,
-    /// See `max_per_user`.
-    pub max_per_address: Option<usize>,
-}
-
-// --- Contract of the handle; the builder of this crate fills it and may move it. ---
-
-/// The running live path. Cheap to clone.
-#[derive(Clone)]
-pub struct Live {}
-
 /// Why a socket cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The user or address has as many sockets as one may have.
     #[error("too many connections; the limit is {0}")]
     TooMany(usize),
+    /// The session or token ended between the check and the upgrade.
+    #[error("signed out")]
+    SignedOut,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-}
-
-impl Live {
-    /// Starts the shards and the head check. Must be called inside a tokio runtime.
-    pub async fn start(
-        config: Config,
-        store: Arc<dyn store::Store>,
-        render: Arc<dyn Render>,
-    ) -> std::io::Result<Live> {
-        todo!()
-    }
-
-    /// Sets who hears what clients say; once, before the first `adopt`.
-    pub fn set_inbound(&self, inbound: Arc<dyn Inbound>) {
-        todo!()
-    }
-
-    /// Whether another socket of this user and address would be taken; asked before the
-    /// upgrade so that a refusal is an HTTP status.
-    pub fn admits(&self, user: UserId, address: IpAddr) -> Result<(), Refused> {
-        todo!()
-    }
-
-    /// Takes a socket over.
-    pub fn adopt(&self, adopt: Adopt) -> Result<ConnectionId, Refused> {
-        todo!()
-    }
-
-    /// Makes a connection a reader of `room`, from `after` if given. Sends `subscribed` or
-    /// `resync`, what was missed, then live, without a hole. The caller has checked access
-    /// and checks it again afterwards (a removal may fall in between).
-    pub async fn subscribe(
-        &self,
-        connection: ConnectionId,
-        room: RoomId,
-        after: Option<Cursor>,
-    ) -> store::Result<()> {
-        todo!()
-    }
-
-    /// The connection stops reading `room`; it goes on watching if it did.
-    pub fn unsubscribe(&self, connection: ConnectionId, room: RoomId) {
-        todo!()
-    }
-
-    /// Sends one text message to one connection, behind what is under way to it.
-    pub fn send(&self, connection: ConnectionId, text: &str) {
-        todo!()
-    }
-
-    /// Reads on after `Flow::Pause`.
-    pub fn resume(&self, connection: ConnectionId) {
-        todo!()
-    }
-
-    /// Closes a connection with a code.
-    pub fn close(&self, connection: ConnectionId, code: u16, reason: &'static str) {
-        todo!()
-    }
-
-    /// A committed event. Never fails, never waits for a reader; repeats and disorder are
-    /// sorted out by number, holes are read from the store.
-    pub fn publish(&self, event: Event) {
-        todo!()
-    }
-
-    /// A signal to the readers of a room, but the connections of `except`.
-    pub fn signal_readers(&self, room: RoomId, signal: Signal, except: Option<UserId>) {
-        todo!()
-    }
-
-    /// A signal to every connection of a user.
-    pub fn signal_user(&self, user: UserId, signal: Signal) {
-        todo!()
-    }
-
-    /// The user's receipt moved: their other devices and the room's readers are told, and
-    /// the next message makes an unread signal again.
-    pub fn receipt(&self, signal: Signal) {
-        todo!()
-    }
-
-    /// Acts on the end of a right. Resolves when every shard has acted: no frame leaves
-    /// afterwards.
-    pub async fn revoke(&self, what: Revocation) {
-        todo!()
-    }
-
-    /// The history changed: every reader of every room is told `resync`.
-    pub async fn history_changed(&self) {
-        todo!()
-    }
-
-    /// The present history.
-    pub fn epoch(&self) -> Epoch {
-        todo!()
-    }
-
-    /// Sockets now open.
-    pub fn connections(&self) -> usize {
-        todo!()
-    }
-
-    /// Closes all sockets with 1012, spread over `spread`, and stops the threads.
-    pub async fn stop(&self, spread: Duration) {
-        todo!()
-    }
 }
