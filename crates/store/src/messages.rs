@@ -134,7 +134,7 @@ pub trait Messages: Send + Sync {
     async fn edit_message(&self, edit: EditMessage) -> Result<(Message, Option<Event>)>;
 
     /// Makes a tombstone: body, HTML, tokens, earlier versions and mentions are erased.
-    /// `None` for the event when it already was one.
+    /// `None` for the event when it already was one. `Conflict(NotActive)`, `NotFound`.
     async fn delete_message(
         &self,
         message: MessageId,
@@ -149,7 +149,7 @@ pub trait Messages: Send + Sync {
     /// The message that an author's nonce stands for.
     async fn message_by_nonce(&self, author: UserId, nonce: Nonce) -> Result<Option<Message>>;
 
-    /// Earlier versions, oldest first, at most 100.
+    /// Earlier versions, oldest first: the newest 100, more are not kept. `NotFound`.
     async fn edits(&self, message: MessageId) -> Result<Vec<EditVersion>>;
 
     /// A page of history of at most `limit` (1..=200) messages, with the head, from one
@@ -157,6 +157,6 @@ pub trait Messages: Send + Sync {
     async fn room_page(&self, room: RoomId, anchor: PageAnchor, limit: usize) -> Result<RoomPage>;
 
     /// Events of `room` after `seq`, oldest first, at most `limit` (1..=1000), with the
-    /// messages as they are now. Empty when `seq` is the head.
+    /// messages as they are now. Empty when `seq` is the head. `NotFound`.
     async fn events_after(&self, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Event>>;
 }

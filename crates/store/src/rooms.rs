@@ -93,6 +93,9 @@ pub trait Rooms: Send + Sync {
     async fn create_room(&self, new: &CreateRoom) -> Result<(Room, Event)>;
 
     /// Changes a room; the event says what really changed, `None` when nothing did.
+    ///
+    /// `Conflict(NotActive)` when the actor may not act; `Conflict(LastOwner)` when a new
+    /// role would leave the room without an owner; `NotFound` for the room or the member.
     async fn change_room(&self, change: &ChangeRoom) -> Result<(Room, Option<Event>)>;
 
     /// The heads of some rooms, in any order; absent rooms are left out. One query.

@@ -86,7 +86,7 @@ pub struct Attempts {
     pub account_in_a_row: i64,
     /// From this address since the window began.
     pub address: i64,
-    /// When the oldest counted one leaves the window.
+    /// When the oldest counted one happened; it leaves the window one length of it later.
     pub oldest_at: Option<Time>,
 }
 

@@ -1,0 +1,555 @@
+//! The one thread that writes: group commit.
+//!
+//! It takes up to [`MAX_BATCH`] queued operations, runs each in a savepoint of one
+//! transaction, commits once and only then answers, so the flush of the disk is shared by
+//! everyone who waited for it. It knows no tables but the full-text one, whose rows it
+//! collects: FTS5 writes out its pending terms at every savepoint (27 µs a row against 11),
+//! so the rows of a whole batch go in after the last savepoint.
+//!
+//! What a newcomer would get wrong: an operation may run **twice**. When the transaction
+//! itself is lost (full disk, failed full-text write), everything is undone and redone one
+//! by one, so that one bad operation fails alone. Operations must not have effects outside
+//! the database.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{mpsc, oneshot};
+
+use super::checkpoint::Checkpointer;
+use super::rows::error_from;
+use crate::{Result, StoreError};
+
+/// Operations in one commit. More would only make the first of them wait longer.
+const MAX_BATCH: usize = 256;
+/// Operations waiting; beyond it callers wait for a place.
+pub(super) const MAX_QUEUED: usize = 4096;
+/// How long an operation may wait for a place in the queue or for a foreign lock. Below
+/// the five seconds within which a request must be answered.
+pub(super) const PATIENCE: Duration = Duration::from_millis(4_000);
+/// How long SQLite itself waits for a lock before the thread looks at its queue again.
+pub(super) const BUSY_SLICE: Duration = Duration::from_millis(200);
+
+/// Called once, from the writer thread, when a flush failed and nothing may be
+/// acknowledged any more.
+pub type FatalHook = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// A transaction, as operations see it.
+pub(super) struct Tx<'c> {
+    conn: &'c Connection,
+    search: Vec<SearchChange>,
+}
+
+/// What is to happen to the full-text index at the end of the batch.
+enum SearchChange {
+    Add(i64, String),
+    Put(i64, String),
+    Remove(i64),
+}
+
+impl Deref for Tx<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.conn
+    }
+}
+
+impl Tx<'_> {
+    /// Makes the new `message` findable by `tokens`. Without any it needs no row at all.
+    pub(super) fn add_search(&mut self, message: i64, tokens: &[String]) {
+        if !tokens.is_empty() {
+            self.search
+                .push(SearchChange::Add(message, tokens.join(" ")));
+        }
+    }
+
+    /// Makes the changed `message` findable by `tokens` and by nothing else.
+    pub(super) fn put_search(&mut self, message: i64, tokens: &[String]) {
+        self.search.push(if tokens.is_empty() {
+            SearchChange::Remove(message)
+        } else {
+            SearchChange::Put(message, tokens.join(" "))
+        });
+    }
+
+    /// Makes `message` unfindable.
+    pub(super) fn remove_search(&mut self, message: i64) {
+        self.search.push(SearchChange::Remove(message));
+    }
+}
+
+/// One queued operation with the way back to its caller.
+pub(super) trait Operation: Send {
+    /// Runs the operation and keeps its outcome; true when it succeeded.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Replaces the outcome.
+    fn fail(&mut self, error: StoreError);
+    /// Gives the outcome to the caller, who may be gone.
+    fn answer(self: Box<Self>);
+}
+
+struct Pending<F, T> {
+    run: F,
+    outcome: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Operation for Pending<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let outcome = (self.run)(tx);
+        let is_ok = outcome.is_ok();
+        self.outcome = Some(outcome);
+        is_ok
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.outcome = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // A caller that went away does not undo what was committed.
+            let _ = self.caller.send(outcome);
+        }
+    }
+}
+
+/// What the thread is asked.
+pub(super) enum Item {
+    /// Do this, and answer after the commit.
+    Run(Box<dyn Operation>, Instant),
+    /// Has another process committed since the last question?
+    ChangedOutside(oneshot::Sender<Result<bool>>),
+    /// Finish what is queued before this, then close.
+    Close(oneshot::Sender<()>),
+}
+
+/// The callers' end of the queue.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Item>,
+    is_dead: Arc<AtomicBool>,
+}
+
+impl Writer {
+    /// Starts the thread on `conn`.
+    pub(super) fn start(
+        conn: Connection,
+        checkpointer: Checkpointer,
+        on_fatal: Option<FatalHook>,
+    ) -> Result<Self> {
+        let (queue, items) = mpsc::channel(MAX_QUEUED);
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let mut thread = Thread::new(conn, checkpointer, Arc::clone(&is_dead), on_fatal)?;
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || thread.serve(items))
+            .map_err(|error| StoreError::Internal(Box::new(error)))?;
+        Ok(Self { queue, is_dead })
+    }
+
+    /// Queues an operation and waits for its committed outcome. Once queued it runs to its
+    /// end, also when this future is dropped.
+    pub(super) async fn write<T, F>(&self, run: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        if self.is_dead.load(Ordering::Acquire) {
+            return Err(dead());
+        }
+        let since = Instant::now();
+        let (caller, answer) = oneshot::channel();
+        let pending = Pending {
+            run,
+            outcome: None,
+            caller,
+        };
+        self.send(Item::Run(Box::new(pending), since)).await?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Whether another process has committed since the last call.
+    pub(super) async fn changed_outside(&self) -> Result<bool> {
+        let (caller, answer) = oneshot::channel();
+        self.send(Item::ChangedOutside(caller)).await?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Runs what is queued, then closes the connection.
+    pub(super) async fn close(&self) {
+        let (caller, answer) = oneshot::channel();
+        if self.queue.send(Item::Close(caller)).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    async fn send(&self, item: Item) -> Result<()> {
+        // The common case must not set a timer.
+        let item = match self.queue.try_send(item) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(closed()),
+            Err(mpsc::error::TrySendError::Full(item)) => item,
+        };
+        match self.queue.send_timeout(item, PATIENCE).await {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(closed()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(StoreError::Unavailable(
+                format!("{MAX_QUEUED} writes are waiting already"),
+            )),
+        }
+    }
+}
+
+fn dead() -> StoreError {
+    StoreError::Unavailable("a flush to disk failed; nothing can be stored until a restart".into())
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the database is closed".into())
+}
+
+/// Why a batch as a whole did not happen.
+enum Lost {
+    /// Another process holds the write lock.
+    Busy(String),
+    /// It is undone; running the operations one by one may save most of them.
+    Undone(StoreError),
+    /// A flush failed: what reached the disk is unknown.
+    Fatal(String),
+}
+
+struct Thread {
+    conn: Connection,
+    checkpointer: Checkpointer,
+    is_dead: Arc<AtomicBool>,
+    on_fatal: Option<FatalHook>,
+    data_version: i64,
+    wal_pages: Arc<AtomicI64>,
+}
+
+type Batch = Vec<(Box<dyn Operation>, Instant)>;
+
+impl Thread {
+    fn new(
+        mut conn: Connection,
+        checkpointer: Checkpointer,
+        is_dead: Arc<AtomicBool>,
+        on_fatal: Option<FatalHook>,
+    ) -> Result<Self> {
+        let wal_pages = Arc::new(AtomicI64::new(0));
+        let counter = Arc::clone(&wal_pages);
+        conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            counter.store(i64::from(pages), Ordering::Relaxed);
+            Ok(())
+        }))
+        .map_err(error_from)?;
+        let data_version = data_version(&conn)?;
+        Ok(Self {
+            conn,
+            checkpointer,
+            is_dead,
+            on_fatal,
+            data_version,
+            wal_pages,
+        })
+    }
+
+    fn serve(&mut self, mut items: mpsc::Receiver<Item>) {
+        let mut batch: Batch = Vec::with_capacity(MAX_BATCH);
+        let mut closing = None;
+        while closing.is_none() {
+            let Some(first) = items.blocking_recv() else {
+                break;
+            };
+            closing = self.take(first, &mut batch);
+            while closing.is_none() && batch.len() < MAX_BATCH {
+                let Ok(item) = items.try_recv() else { break };
+                closing = self.take(item, &mut batch);
+            }
+            if !batch.is_empty() {
+                self.write(&mut batch, &mut items, &mut closing);
+                self.checkpointer.after_commit(&self.conn, &self.wal_pages);
+            }
+        }
+        items.close();
+        while let Ok(item) = items.try_recv() {
+            refuse(item, closed);
+        }
+        self.checkpointer.finish(&self.conn);
+        if let Some(caller) = closing {
+            let _ = caller.send(());
+        }
+    }
+
+    /// Sorts one item: operations into `batch`, a wish to close into the answer.
+    fn take(&mut self, item: Item, batch: &mut Batch) -> Option<oneshot::Sender<()>> {
+        match item {
+            Item::Run(operation, since) => batch.push((operation, since)),
+            Item::ChangedOutside(caller) => {
+                let _ = caller.send(self.changed_outside());
+            }
+            Item::Close(caller) => return Some(caller),
+        }
+        None
+    }
+
+    /// Commits `batch` and answers everyone in it, however it ends.
+    fn write(
+        &mut self,
+        batch: &mut Batch,
+        items: &mut mpsc::Receiver<Item>,
+        closing: &mut Option<oneshot::Sender<()>>,
+    ) {
+        if self.is_dead.load(Ordering::Acquire) {
+            return fail_all(batch, dead);
+        }
+        loop {
+            match self.commit(batch) {
+                Ok(()) => return answer_all(batch),
+                Err(Lost::Busy(text)) => {
+                    // Newcomers wait together with those here, each for its own patience.
+                    expire(batch, &text);
+                    while closing.is_none() && batch.len() < MAX_BATCH {
+                        let Ok(item) = items.try_recv() else { break };
+                        *closing = self.take(item, batch);
+                    }
+                    if batch.is_empty() {
+                        return;
+                    }
+                }
+                Err(Lost::Undone(error)) if batch.len() == 1 => {
+                    if let Some((mut operation, _)) = batch.pop() {
+                        operation.fail(error);
+                        operation.answer();
+                    }
+                    return;
+                }
+                Err(Lost::Undone(error)) => {
+                    tracing::warn!(
+                        error = %error,
+                        operations = batch.len(),
+                        "a batch was undone; its operations run one by one"
+                    );
+                    return self.one_by_one(batch);
+                }
+                Err(Lost::Fatal(text)) => {
+                    self.die(&text);
+                    return fail_all(batch, dead);
+                }
+            }
+        }
+    }
+
+    fn one_by_one(&mut self, batch: &mut Batch) {
+        for (operation, since) in batch.drain(..) {
+            let mut single = vec![(operation, since)];
+            match self.commit(&mut single) {
+                Ok(()) => answer_all(&mut single),
+                Err(Lost::Busy(text)) => {
+                    fail_all(&mut single, || StoreError::Unavailable(text.clone()))
+                }
+                Err(Lost::Undone(error)) => {
+                    if let Some((mut operation, _)) = single.pop() {
+                        operation.fail(error);
+                        operation.answer();
+                    }
+                }
+                Err(Lost::Fatal(text)) => {
+                    self.die(&text);
+                    fail_all(&mut single, dead);
+                }
+            }
+        }
+    }
+
+    /// Runs and commits `batch`. On `Ok` every operation holds its own outcome and those
+    /// that succeeded are on disk; on `Err` nothing is.
+    fn commit(&mut self, batch: &mut Batch) -> std::result::Result<(), Lost> {
+        if self.is_dead.load(Ordering::Acquire) {
+            return Err(Lost::Undone(dead()));
+        }
+        self.execute("begin immediate").map_err(|e| self.lost(e))?;
+        let outcome = self.run(batch);
+        if outcome.is_err() && !self.conn.is_autocommit() {
+            // Should this fail too, the next `begin` says so.
+            let _ = self.execute("rollback");
+        }
+        outcome
+    }
+
+    fn run(&self, batch: &mut Batch) -> std::result::Result<(), Lost> {
+        let mut tx = Tx {
+            conn: &self.conn,
+            search: Vec::with_capacity(batch.len()),
+        };
+        let alone = batch.len() == 1;
+        let mut written = 0_usize;
+        for (operation, _) in batch.iter_mut() {
+            let kept = tx.search.len();
+            if !alone {
+                self.execute("savepoint operation")
+                    .map_err(|e| self.lost(e))?;
+            }
+            let is_ok = operation.run(&mut tx);
+            if self.conn.is_autocommit() {
+                // SQLite has rolled back everything by itself, others' work included.
+                return if alone {
+                    Ok(())
+                } else {
+                    Err(Lost::Undone(StoreError::Unavailable(
+                        "the transaction was rolled back".into(),
+                    )))
+                };
+            }
+            if is_ok {
+                written += 1;
+            } else {
+                tx.search.truncate(kept);
+                if !alone {
+                    self.execute("rollback to operation")
+                        .map_err(|e| self.lost(e))?;
+                }
+            }
+            if !alone {
+                self.execute("release operation")
+                    .map_err(|e| self.lost(e))?;
+            }
+        }
+        if written == 0 {
+            return self.execute("rollback").map_err(|e| self.lost(e));
+        }
+        self.write_search(&tx.search).map_err(|e| self.lost(e))?;
+        self.execute("commit").map_err(|e| self.lost(e))
+    }
+
+    fn write_search(&self, changes: &[SearchChange]) -> rusqlite::Result<()> {
+        for change in changes {
+            match change {
+                SearchChange::Add(message, words) => self
+                    .conn
+                    .prepare_cached(ADD_SEARCH)?
+                    .execute((message, words))?,
+                SearchChange::Put(message, words) => self
+                    .conn
+                    .prepare_cached(PUT_SEARCH)?
+                    .execute((message, words))?,
+                SearchChange::Remove(message) => self
+                    .conn
+                    .prepare_cached(REMOVE_SEARCH)?
+                    .execute([message])?,
+            };
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &'static str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn lost(&self, error: rusqlite::Error) -> Lost {
+        let code = error.sqlite_error().map(|e| (e.code, e.extended_code));
+        match code {
+            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => {
+                Lost::Busy("another process is writing to it".into())
+            }
+            // After a failed flush the pages may be marked clean though they never reached
+            // the disk, so trying again would acknowledge what is not there.
+            Some((
+                _,
+                rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC,
+            )) => Lost::Fatal(error.to_string()),
+            _ => Lost::Undone(error_from(error)),
+        }
+    }
+
+    fn die(&self, text: &str) {
+        if !self.is_dead.swap(true, Ordering::AcqRel) {
+            tracing::error!(error = text, "a flush to disk failed; refusing all writes");
+            if let Some(hook) = &self.on_fatal {
+                hook(text);
+            }
+        }
+    }
+
+    fn changed_outside(&mut self) -> Result<bool> {
+        let now = data_version(&self.conn)?;
+        let is_changed = now != self.data_version;
+        self.data_version = now;
+        Ok(is_changed)
+    }
+}
+
+/// Own commits do not count in this number, which is why it is asked here and nowhere else.
+fn data_version(conn: &Connection) -> Result<i64> {
+    conn.prepare_cached(DATA_VERSION)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(error_from)
+}
+
+fn answer_all(batch: &mut Batch) {
+    for (operation, _) in batch.drain(..) {
+        operation.answer();
+    }
+}
+
+fn fail_all(batch: &mut Batch, error: impl Fn() -> StoreError) {
+    for (mut operation, _) in batch.drain(..) {
+        operation.fail(error());
+        operation.answer();
+    }
+}
+
+fn expire(batch: &mut Batch, text: &str) {
+    for (mut operation, _) in batch.extract_if(.., |(_, since)| since.elapsed() >= PATIENCE) {
+        operation.fail(StoreError::Unavailable(text.to_owned()));
+        operation.answer();
+    }
+}
+
+fn refuse(item: Item, error: impl Fn() -> StoreError) {
+    match item {
+        Item::Run(mut operation, _) => {
+            operation.fail(error());
+            operation.answer();
+        }
+        Item::ChangedOutside(caller) => {
+            let _ = caller.send(Err(error()));
+        }
+        Item::Close(caller) => {
+            let _ = caller.send(());
+        }
+    }
+}
+
+// By rowid, which is the message id. Not `or replace`, which would look for an older row.
+const ADD_SEARCH: &str = "
+insert into search (rowid, body)
+values (?1, ?2)";
+
+const PUT_SEARCH: &str = "
+insert or replace into search (rowid, body)
+values (?1, ?2)";
+
+const REMOVE_SEARCH: &str = "
+delete from search
+ where rowid = ?1";
+
+const DATA_VERSION: &str = "pragma data_version";
+
+/// Every statement of this file, for the test that prepares them all.
+#[cfg(test)]
+pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("ADD_SEARCH", ADD_SEARCH),
+    ("PUT_SEARCH", PUT_SEARCH),
+    ("REMOVE_SEARCH", REMOVE_SEARCH),
+    ("DATA_VERSION", DATA_VERSION),
+];
