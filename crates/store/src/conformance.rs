@@ -22,6 +22,7 @@ pub mod races;
 pub mod rooms;
 mod scene;
 pub mod sessions;
+pub mod transfer;
 pub mod unread;
 
 use std::future::Future;
@@ -192,6 +193,14 @@ macro_rules! conformance_cases {
                 a_job_is_taken_when_it_is_due_and_by_one_worker
                 a_job_whose_lease_ended_comes_back_until_it_is_finished
                 jobs_are_taken_in_the_order_they_are_due
+            }
+            transfer {
+                people_can_be_imported_before_there_is_an_owner
+                importing_people_again_changes_nothing
+                imported_messages_keep_their_times_and_get_gapless_numbers
+                importing_messages_again_stores_nothing
+                an_imported_author_becomes_a_member_first
+                a_batch_with_one_bad_message_stores_none
             }
             races {
                 fifty_writers_and_a_poller_see_no_gap_and_no_surprise

@@ -14,6 +14,7 @@ mod messages;
 mod rooms;
 mod sessions;
 pub mod sqlite;
+mod transfer;
 mod users;
 
 pub use error::{Conflict, Result, StoreError};
@@ -27,9 +28,10 @@ pub use rooms::{ChangeRoom, CreateRoom, RoomFacts, RoomListFilter, RoomListed, R
 pub use sessions::{
     NewSession, NewToken, SessionInfo, SessionStanding, Sessions, TokenInfo, TokenStanding,
 };
+pub use transfer::{Answered, Imported, ImportedMessage, Transfer};
 pub use users::{Attempts, Credentials, NewUser, PasswordReset, UserListFilter, UserUpdate, Users};
 
 /// Everything a backend offers. Shared as `Arc<dyn Store>`.
-pub trait Store: Rooms + Members + Messages + Users + Sessions + Jobs + House {}
+pub trait Store: Rooms + Members + Messages + Users + Sessions + Jobs + House + Transfer {}
 
-impl<T: Rooms + Members + Messages + Users + Sessions + Jobs + House> Store for T {}
+impl<T> Store for T where T: Rooms + Members + Messages + Users + Sessions + Jobs + House + Transfer {}

@@ -29,6 +29,7 @@ mod rows;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod users;
 mod writer;
 

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use super::{
-    house, jobs, log, members, messages, migrate, open_connection, rooms, sessions, users, writer,
+    house, jobs, log, members, messages, migrate, open_connection, rooms, sessions, transfer,
+    users, writer,
 };
 
 fn statements() -> Vec<(&'static str, &'static str)> {
@@ -15,6 +16,7 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         members::STATEMENTS,
         rooms::STATEMENTS,
         sessions::STATEMENTS,
+        transfer::STATEMENTS,
         users::STATEMENTS,
         writer::STATEMENTS,
     ] {
@@ -55,6 +57,7 @@ fn every_statement_in_the_sources_is_in_the_list() {
         include_str!("messages/pages.rs"),
         include_str!("rooms.rs"),
         include_str!("sessions.rs"),
+        include_str!("transfer.rs"),
         include_str!("users.rs"),
         include_str!("writer.rs"),
     ] {
@@ -101,6 +104,8 @@ fn the_hottest_statements_scan_no_growing_table() {
         "NOTICES_AFTER",
         "AUDIT_ENTRIES",
         "HEADS",
+        "KNOWN_MESSAGE",
+        "IS_IN_ROOM",
     ];
     let (_folder, conn) = migrated();
     let all = statements();

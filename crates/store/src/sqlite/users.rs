@@ -167,7 +167,7 @@ impl Users for SqliteStore {
     }
 }
 
-fn has_owner(conn: &Connection) -> Result<bool> {
+pub(super) fn has_owner(conn: &Connection) -> Result<bool> {
     conn.one(HAS_OWNER, [], |row| row.get(0))
 }
 
@@ -185,6 +185,12 @@ fn create(tx: &Tx<'_>, new: &NewUser) -> Result<(User, Vec<Event>)> {
     if is_taken {
         return conflict(Conflict::UsernameTaken);
     }
+    let (user, joined) = insert_account(tx, new)?;
+    Ok((user, vec![joined]))
+}
+
+/// Makes an account, whose name is free, and its membership in the lobby.
+pub(super) fn insert_account(tx: &Tx<'_>, new: &NewUser) -> Result<(User, Event)> {
     let folded_email = new.email.as_deref().map(fold);
     refuse_taken_email(tx, folded_email.as_deref(), UserId(0))?;
     tx.change(
@@ -206,7 +212,7 @@ fn create(tx: &Tx<'_>, new: &NewUser) -> Result<(User, Vec<Event>)> {
     let id = UserId(tx.last_insert_rowid());
     let author = log::author_of(tx, id)?;
     let (_, joined) = add(tx, LOBBY, author, MemberRole::Member, new.at)?;
-    Ok((by_id(tx, id)?, vec![joined]))
+    Ok((by_id(tx, id)?, joined))
 }
 
 fn refuse_taken_email(tx: &Tx<'_>, folded: Option<&str>, except: UserId) -> Result<()> {
