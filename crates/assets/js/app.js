@@ -21,7 +21,6 @@ import * as title from "./title.js";
 import * as toolbar from "./toolbar.js";
 import * as typing from "./typing.js";
 
-forms.start();
 for (const time of document.querySelectorAll("time[datetime]")) {
   if (time instanceof HTMLTimeElement && !time.closest("#messages") && time.hasAttribute("data-local")) localize(time);
 }
@@ -41,3 +40,5 @@ if (me().id !== "") {
   emit("room", byId("main"));
   live.start();
 }
+// Last: it leaves alone what others have taken over.
+forms.start();

@@ -41,11 +41,15 @@ export function start(element, acts) {
   connect();
 }
 
-/** Opens the socket; again until htmx has found its element, which happens after load. */
+/**
+ * Opens the socket. htmx may have looked through the page before its socket extension was
+ * there, so it is told to look again; that does nothing the second time.
+ */
 function connect() {
   clearTimeout(retry);
   if (phase === "stopped") return;
   hasBegun = false;
+  htmx.process(socket);
   socket.dispatchEvent(new CustomEvent("parlour-connect"));
   if (!hasBegun) retry = setTimeout(connect, 50);
 }

@@ -8,8 +8,10 @@ import * as scroll from "./scroll.js";
 
 export const MOST_ROWS = 400;
 
-/** One request at a time per direction. @type {Set<string>} */
-const running = new Set();
+/** True while a page is fetched: pages are added one at a time. */
+let isFetching = false;
+/** Grows when the list is replaced: a page asked for before belongs to what is gone. */
+let generation = 0;
 let quietUntilMs = 0;
 
 /**
@@ -55,16 +57,17 @@ function silently(change) {
 export async function extend(direction) {
   const list = messages();
   const flag = direction === "older" ? "hasOlder" : "hasNewer";
-  if (!list || list.dataset[flag] !== "true" || running.size > 0 || Date.now() < quietUntilMs) return;
+  if (!list || list.dataset[flag] !== "true" || isFetching || Date.now() < quietUntilMs) return;
   const rows = rowsOf(list);
   const edge = direction === "older" ? rows[0] : rows.at(-1);
   if (!edge) return;
-  running.add(direction);
+  const before = generation;
+  isFetching = true;
   list.setAttribute("aria-busy", "true");
   const page = await fetchList(`${direction === "older" ? "before" : "after"}=${edge.dataset.seq}`);
-  running.delete(direction);
+  isFetching = false;
   list.removeAttribute("aria-busy");
-  if (!page || messages() !== list) return;
+  if (!page || messages() !== list || generation !== before) return;
   silently(() => add(list, page, direction));
   scroll.settle();
 }
@@ -110,6 +113,7 @@ export function trim(end) {
 function replace(page) {
   const list = messages();
   if (!list) return;
+  generation += 1;
   silently(() => {
     list.replaceChildren(...beginningOf(page), ...rowsOf(page));
     list.dataset.hasOlder = page.dataset.hasOlder ?? "false";

@@ -98,8 +98,9 @@ function write(top) {
   written = timeline.scrollTop;
 }
 
-/** Goes to the end and stays. */
+/** Goes to the end and stays there; only where the end is the newest message. */
 export function stick() {
+  if (!holdsHead()) return;
   isStuck = true;
   settle();
 }
@@ -111,7 +112,7 @@ export function place() {
 
 /** @param {{ id: string, top: number } | null} wanted */
 export function restore(wanted) {
-  isStuck = wanted === null;
+  isStuck = wanted === null && holdsHead();
   anchor = wanted;
   settle();
 }
