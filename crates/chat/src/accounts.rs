@@ -209,7 +209,11 @@ impl Chat {
         };
         // Only now, to who knows the password, is it told that the account is closed.
         let standing = standing(&found.user, Credential::Session(SessionId(0)));
-        access::require(&Actor::Person(standing), Action::ManageSelf, &Facts::default())?;
+        access::require(
+            &Actor::Person(standing),
+            Action::ManageSelf,
+            &Facts::default(),
+        )?;
         Ok(found.user)
     }
 
@@ -232,7 +236,7 @@ impl Chat {
         let wait_ms = attempts.oldest_at.map_or(ATTEMPT_WINDOW_MS, |at| {
             at.plus_ms(ATTEMPT_WINDOW_MS).ms_since(now)
         });
-        let retry_after_s = u64::try_from(wait_ms / 1000).unwrap_or(0) + 1;
+        let retry_after_s = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
         Err(Error::TooMany {
             what: "failed sign-ins",
             retry_after_s,

@@ -127,3 +127,6 @@ impl Chat {
         Ok(self.store.ready().await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

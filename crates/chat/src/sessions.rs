@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::actor::Credential;
-use domain::{Actor, SessionId, TokenId, UserKind};
+use domain::{Actor, SessionId, TokenId, UserId, UserKind, UserState};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use live::Revocation;
 use sha2::Sha256;
@@ -67,6 +67,48 @@ impl Chat {
             UserKind::Bot => Actor::Bot(standing),
         };
         self.actors.remember(hash, &actor, generation, now);
+        Ok(actor)
+    }
+
+    /// Who acts on a connection, by what proved it when it was opened. The credential's end
+    /// closes the connection; this looks again at the account: its role, names and state.
+    ///
+    /// # Errors
+    /// `Unauthorized` when the account is gone, or not active any more.
+    pub async fn actor_of_connection(
+        &self,
+        user: UserId,
+        credential: &Credential,
+    ) -> Result<Actor> {
+        let now = self.env.now();
+        let key = connection_key(user, credential);
+        let generation = match self.actors.find(&key, now) {
+            Ok(actor) => return Ok(actor),
+            Err(generation) => generation,
+        };
+        let found = self.store.user(user).await.map_err(unauthorized)?;
+        if found.state != UserState::Active {
+            return Err(Error::Unauthorized);
+        }
+        let is_live = match credential {
+            Credential::Session(id) => {
+                let sessions = self.store.sessions(user).await?;
+                sessions.iter().any(|session| session.id == *id)
+            }
+            Credential::Token(id, _) => {
+                let tokens = self.store.tokens(user).await?;
+                tokens.iter().any(|token| token.id == *id)
+            }
+        };
+        if !is_live {
+            return Err(Error::Unauthorized);
+        }
+        let standing = standing(&found, credential.clone());
+        let actor = match found.kind {
+            UserKind::Person => Actor::Person(standing),
+            UserKind::Bot => Actor::Bot(standing),
+        };
+        self.actors.remember(key, &actor, generation, now);
         Ok(actor)
     }
 
@@ -147,6 +189,20 @@ impl Chat {
         mac.update(secret.as_bytes());
         mac.finalize().into_bytes().into()
     }
+}
+
+/// Under what an actor of a connection is remembered, beside those of secrets: the rest of
+/// the key is zero, which no hash is.
+fn connection_key(user: UserId, credential: &Credential) -> [u8; 32] {
+    let (kind, id) = match credential {
+        Credential::Session(id) => (1, id.0),
+        Credential::Token(id, _) => (2, id.0),
+    };
+    let mut key = [0; 32];
+    key[0] = kind;
+    key[8..16].copy_from_slice(&user.0.to_be_bytes());
+    key[16..24].copy_from_slice(&id.to_be_bytes());
+    key
 }
 
 fn unauthorized(error: StoreError) -> Error {
