@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use domain::{Nonce, Time};
 
+type Clock = dyn Fn() -> Time + Send + Sync;
+type Random = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Where the application gets the time and its random bytes.
 #[derive(Clone)]
 pub struct Env {
-    clock: Arc<dyn Fn() -> Time + Send + Sync>,
-    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    clock: Arc<Clock>,
+    random: Arc<Random>,
 }
 
 impl Env {
