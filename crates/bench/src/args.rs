@@ -38,10 +38,10 @@ pub struct Args {
     /// Readers of one room in fan-out; the largest is also used for connecting and memory.
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub readers: Vec<usize>,
-    /// Writers over HTTP, and posts under way in many rooms.
+    /// Writers: connections over HTTP, sockets, and posts under way in many rooms.
     #[arg(long, value_name = "N")]
     pub writers: Option<usize>,
-    /// Posts under way over the JSON socket, one on each of so many sockets.
+    /// Posts under way over the JSON sockets of the writers.
     #[arg(long, value_name = "N")]
     pub in_flight: Option<usize>,
     /// Rooms of ten readers each in many-rooms.

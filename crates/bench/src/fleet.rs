@@ -13,6 +13,8 @@ mod events;
 mod heard;
 mod ledger;
 mod peer;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -11,6 +11,8 @@ use crate::text::Words;
 
 const MESSAGES: usize = 50;
 const CONNECTIONS: usize = 8;
+/// The last message of the room, to see what a short one weighs as HTML.
+const SHORT: &str = "Good morning, everyone!";
 
 /// Complete in each encoding, unchanged, and what a first visit loads.
 pub fn measure(bench: &mut Bench) -> Result<()> {
@@ -51,7 +53,25 @@ pub fn measure(bench: &mut Bench) -> Result<()> {
                 .push(format!("Page: no ETag on {path} as {encoding}"));
         }
     }
+    if let Some(fragment) = fragment_of(&text, SHORT) {
+        bench.row(
+            "page",
+            "one short message as an HTML fragment, plain",
+            (fragment.len() as f64, "bytes"),
+            None,
+            Target::at_most(Of::Value, 900.0, 900.0),
+            "as it stands in the page; not deflated here",
+        );
+    }
     first_visit(bench, &mut client, &text)
+}
+
+/// The list item that holds `body`.
+fn fragment_of<'p>(page: &'p str, body: &str) -> Option<&'p str> {
+    let (before, after) = page.rsplit_once(body)?;
+    let start = before.rfind("<li")?;
+    let end = after.find("</li>")?;
+    page.get(start..before.len() + body.len() + end + "</li>".len())
 }
 
 fn fill(bench: &Bench, client: &mut Client, room: u64) -> Result<()> {
@@ -61,7 +81,11 @@ fn fill(bench: &Bench, client: &mut Client, room: u64) -> Result<()> {
     for number in 0..MESSAGES {
         let person = bench.person(number % people)?;
         let headers = format!("Content-Type: application/json\r\n{}", bearer(person));
-        let body = serde_json::json!({"body": words.line()}).to_string();
+        let text = match number {
+            n if n + 1 == MESSAGES => SHORT.to_owned(),
+            _ => words.line(),
+        };
+        let body = serde_json::json!({"body": text}).to_string();
         let path = format!("/api/v1/rooms/{room}/messages");
         let answer = client.send("POST", &path, &headers, body.as_bytes())?;
         if answer.status != 201 {
@@ -155,6 +179,14 @@ fn assets(page: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_message_is_cut_out_of_the_page() {
+        let page = "<ol><li id=\"msg-1\">x</li><li id=\"msg-2\"><p>hi</p></li></ol>";
+        let item = "<li id=\"msg-2\"><p>hi</p></li>";
+        assert_eq!(super::fragment_of(page, "hi"), Some(item));
+        assert_eq!(super::fragment_of(page, "ho"), None);
+    }
+
     #[test]
     fn scripts_and_styles_are_found_and_links_are_not() {
         let page = r#"<link rel="stylesheet" href="/assets/app.1f.css"><script src='/a.js?v=1'>

@@ -54,7 +54,7 @@ pub fn measure_http(bench: &mut Bench) -> Result<()> {
     row_alone(bench, "posting-http", "one writer alone over HTTP", alone)
 }
 
-/// Many posts under way over the JSON socket, one on each of so many sockets.
+/// Many posts under way over the JSON socket, spread over the sockets of the writers.
 pub fn measure_socket(bench: &mut Bench) -> Result<()> {
     bench.open_house()?;
     let in_flight = bench.settings.in_flight;
@@ -197,10 +197,11 @@ fn http_round(bench: &mut Bench, writers: usize, side: &mut Side) -> Result<()> 
 fn socket_round(bench: &mut Bench, in_flight: usize, side: &mut Side) -> Result<()> {
     let mut client = bench.client()?;
     let (room, _) = bench.new_room(&mut client, 0)?;
-    bench.join_all(&mut client, room, in_flight)?;
+    let sockets = in_flight.min(bench.settings.writers);
+    bench.join_all(&mut client, room, sockets)?;
     let head = bench.house()?.head(&mut client, bench.person(0)?, room)?;
     let mut fleet = bench.server_fleet(vec![room])?;
-    fleet.connect(std::iter::empty(), (0..in_flight).map(|n| bench.token(n)))?;
+    fleet.connect(std::iter::empty(), (0..sockets).map(|n| bench.token(n)))?;
     let mut words = Words::new(4);
     let before = bench.house()?.cpu().ok();
     let driven = fleet.drive(&mut Drive {
