@@ -108,6 +108,10 @@ pub struct RoomPage<'a> {
 }
 
 impl RoomPage<'_> {
+    fn shows_composer(&self) -> bool {
+        !self.room.is_archived && (self.joined || self.can_post)
+    }
+
     fn older_link(&self) -> Option<Seq> {
         let first = self.timeline.messages.first()?;
         self.timeline.has_older.then_some(first.seq)
