@@ -13,46 +13,75 @@ mod rooms;
 mod settings;
 mod visit;
 
-use axum::Router;
-use axum::routing::{get, post};
+use crate::routes::{Routes, Who};
 
-use crate::state::App;
-
-pub(crate) use respond::{PageError, error_page};
-pub(crate) use visit::Visit;
-
-/// Every page's route. `crate::routes` lists them with who may.
-pub(crate) fn router() -> Router<App> {
-    Router::new()
-        .route("/", get(rooms::home))
-        .route("/setup", get(accounts::setup_form).post(accounts::set_up))
-        .route("/login/", get(accounts::login_form).post(accounts::log_in))
-        .route("/signup/", get(accounts::signup_form).post(accounts::sign_up))
-        .route("/register/", get(accounts::signup_form).post(accounts::sign_up))
-        .route("/logout/", get(accounts::logout_form).post(accounts::log_out))
-        .route("/reset/{secret}", get(accounts::reset_form).post(accounts::reset))
-        .route("/sidebar", get(rooms::sidebar))
-        .route("/rooms/", get(rooms::browse).post(rooms::create))
-        .route("/rooms/{slug}/", get(rooms::room))
-        .route("/rooms/{slug}/main", get(rooms::main))
-        .route("/rooms/{slug}/timeline", get(rooms::timeline))
-        .route("/rooms/{slug}/members", get(rooms::members))
-        .route("/rooms/{slug}/join", post(rooms::join))
-        .route("/rooms/{slug}/leave", post(rooms::leave))
-        .route("/rooms/{slug}/settings", get(rooms::settings_form).post(rooms::save_settings))
-        .route("/rooms/{slug}/messages", post(messages::post))
-        .route("/messages/{id}/", get(messages::permalink))
-        .route("/messages/{id}/edit", get(messages::edit_form).post(messages::edit))
-        .route("/messages/{id}/delete", get(messages::delete_form).post(messages::delete))
-        .route("/settings/", get(settings::page))
-        .route("/settings/name", post(settings::name))
-        .route("/settings/password", post(settings::password))
-        .route("/settings/sessions/{id}/end", post(settings::end_session))
-        .route("/settings/sessions/end-others", post(settings::end_others))
-        .route("/settings/tokens", post(settings::make_token))
-        .route("/settings/tokens/{id}/delete", post(settings::delete_token))
-        .route("/admin/", get(admin::people))
-        .route("/admin/people/{username}/reset", post(admin::reset))
-        .route("/admin/people/{username}/deactivate", post(admin::deactivate))
-        .route("/admin/people/{username}/reactivate", post(admin::reactivate))
+/// Adds every page.
+pub(crate) fn add(routes: Routes) -> Routes {
+    use Who::{Administrator, Anyone, Author, BeforeSetup, Member, Reader, RoomKeeper, SignedIn};
+    routes
+        .get("/", SignedIn, rooms::home)
+        .get("/setup", BeforeSetup, accounts::setup_form)
+        .post("/setup", BeforeSetup, accounts::set_up)
+        .get("/login/", Anyone, accounts::login_form)
+        .post("/login/", Anyone, accounts::log_in)
+        .get("/signup/", Anyone, accounts::signup_form)
+        .post("/signup/", Anyone, accounts::sign_up)
+        .get("/register/", Anyone, accounts::signup_form)
+        .post("/register/", Anyone, accounts::sign_up)
+        .get("/logout/", Anyone, accounts::logout_form)
+        .post("/logout/", Anyone, accounts::log_out)
+        .get("/reset/{secret}", Anyone, accounts::reset_form)
+        .post("/reset/{secret}", Anyone, accounts::reset)
+        .get("/sidebar", SignedIn, rooms::sidebar)
+        .get("/rooms/", SignedIn, rooms::browse)
+        .post("/rooms/", SignedIn, rooms::create)
+        .get("/rooms/{slug}/", Reader, rooms::room)
+        .get("/rooms/{slug}/main", Reader, rooms::main)
+        .get("/rooms/{slug}/timeline", Reader, rooms::timeline)
+        .get("/rooms/{slug}/members", Reader, rooms::members)
+        .post("/rooms/{slug}/join", Reader, rooms::join)
+        .post("/rooms/{slug}/leave", Member, rooms::leave)
+        .get("/rooms/{slug}/settings", RoomKeeper, rooms::settings_form)
+        .post("/rooms/{slug}/settings", RoomKeeper, rooms::save_settings)
+        .post("/rooms/{slug}/messages", Reader, messages::post)
+        .get("/messages/{id}/", Reader, messages::permalink)
+        .get("/messages/{id}/edit", Author, messages::edit_form)
+        .post("/messages/{id}/edit", Author, messages::edit)
+        .get("/messages/{id}/delete", Author, messages::delete_form)
+        .post("/messages/{id}/delete", Author, messages::delete)
+        .get("/settings/", SignedIn, settings::page)
+        .post("/settings/name", SignedIn, settings::name)
+        .post("/settings/password", SignedIn, settings::password)
+        .post(
+            "/settings/sessions/{id}/end",
+            SignedIn,
+            settings::end_session,
+        )
+        .post(
+            "/settings/sessions/end-others",
+            SignedIn,
+            settings::end_others,
+        )
+        .post("/settings/tokens", SignedIn, settings::make_token)
+        .post(
+            "/settings/tokens/{id}/delete",
+            SignedIn,
+            settings::delete_token,
+        )
+        .get("/admin/", Administrator, admin::people)
+        .post(
+            "/admin/people/{username}/reset",
+            Administrator,
+            admin::reset,
+        )
+        .post(
+            "/admin/people/{username}/deactivate",
+            Administrator,
+            admin::deactivate,
+        )
+        .post(
+            "/admin/people/{username}/reactivate",
+            Administrator,
+            admin::reactivate,
+        )
 }

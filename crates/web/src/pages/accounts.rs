@@ -1,15 +1,17 @@
 //! Set-up, log-in, sign-up, log-out, a new password by link.
 
-use axum::extract::{Form, Path, Query};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use chat::accounts::{SignUp, SignedIn};
 use chat::{Error, Registration};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, conflict_sentence, html, sentence};
-use super::visit::Stranger;
+use super::respond::{PageError, html, sentence};
+use super::visit::{PageQuery, Stranger};
 use crate::auth;
+use crate::limits::FormBody;
 use crate::state::App;
 use crate::views::{
     Errors, LoginPage, LogoutPage, ResetPage, SetupPage, SignupClosedPage, SignupPage, render,
@@ -47,14 +49,20 @@ pub(crate) async fn setup_form(visitor: Stranger) -> Response {
     match visitor.app.chat.is_set_up().await {
         Ok(false) => {
             let needs_code = visitor.app.chat.setup_code().is_some();
-            html(StatusCode::OK, render(&SetupPage { needs_code, ..SetupPage::default() }))
+            html(
+                StatusCode::OK,
+                render(&SetupPage {
+                    needs_code,
+                    ..SetupPage::default()
+                }),
+            )
         }
         Ok(true) => PageError::new(Error::NotFound, false).into_response(),
         Err(error) => PageError::new(error, false).into_response(),
     }
 }
 
-pub(crate) async fn set_up(visitor: Stranger, Form(form): Form<SignUpForm>) -> Response {
+pub(crate) async fn set_up(visitor: Stranger, FormBody(form): FormBody<SignUpForm>) -> Response {
     let form = form.into_sign_up();
     let kept = form.clone();
     match visitor.app.chat.set_up(form, &visitor.device).await {
@@ -81,17 +89,15 @@ pub(crate) struct LoginQuery {
     changed: String,
 }
 
-pub(crate) async fn login_form(visitor: Stranger, Query(query): Query<LoginQuery>) -> Response {
-    match visitor.app.chat.is_set_up().await {
-        Ok(true) => {}
-        Ok(false) => return Redirect::to("/setup").into_response(),
-        Err(error) => return PageError::new(error, false).into_response(),
-    }
+pub(crate) async fn login_form(
+    visitor: Stranger,
+    PageQuery(query): PageQuery<LoginQuery>,
+) -> Response {
     if visitor.actor.is_some() {
-        return Redirect::to(own_path(&query.next).unwrap_or("/")).into_response();
+        return Redirect::to(auth::safe_next(Some(&query.next))).into_response();
     }
     let page = LoginPage {
-        next: own_path(&query.next).map(str::to_owned),
+        next: own_next(&query.next),
         can_sign_up: can_sign_up(&visitor.app),
         notice: (query.changed == "password").then(|| "Your password was changed.".to_owned()),
         ..LoginPage::default()
@@ -107,25 +113,29 @@ pub(crate) struct LoginForm {
     next: String,
 }
 
-pub(crate) async fn log_in(visitor: Stranger, Form(form): Form<LoginForm>) -> Response {
-    let next = own_path(&form.next);
-    let attempt = visitor.app.chat.log_in(&form.username, form.password, &visitor.device).await;
+pub(crate) async fn log_in(visitor: Stranger, FormBody(form): FormBody<LoginForm>) -> Response {
+    let next = own_next(&form.next);
+    let attempt = visitor
+        .app
+        .chat
+        .log_in(&form.username, form.password, &visitor.device)
+        .await;
     let error = match attempt {
-        Ok(signed_in) => return enter(&visitor, &signed_in, next.unwrap_or("/")),
-        Err(Error::SetupRequired) => return Redirect::to("/setup").into_response(),
+        Ok(signed_in) => return enter(&visitor, &signed_in, next.as_deref().unwrap_or("/")),
         Err(error) => error,
     };
     let (status, text) = match &error {
-        Error::WrongCredentials => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "Username or password is wrong.".to_owned())
-        }
+        Error::WrongCredentials => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Username or password is wrong.".to_owned(),
+        ),
         Error::Denied(reason) => (StatusCode::FORBIDDEN, reason.sentence().to_owned()),
         Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())),
         _ => return PageError::new(error, false).into_response(),
     };
     let page = LoginPage {
         username: form.username,
-        next: next.map(str::to_owned),
+        next,
         can_sign_up: can_sign_up(&visitor.app),
         notice: None,
         errors: Errors::of_form(text),
@@ -133,17 +143,14 @@ pub(crate) async fn log_in(visitor: Stranger, Form(form): Form<LoginForm>) -> Re
     let mut response = html(status, render(&page));
     if let Error::TooMany { retry_after_s, .. } = error {
         let seconds = HeaderValue::from(retry_after_s);
-        response.headers_mut().insert(http::header::RETRY_AFTER, seconds);
+        response
+            .headers_mut()
+            .insert(http::header::RETRY_AFTER, seconds);
     }
     response
 }
 
 pub(crate) async fn signup_form(visitor: Stranger) -> Response {
-    match visitor.app.chat.is_set_up().await {
-        Ok(true) => {}
-        Ok(false) => return Redirect::to("/setup").into_response(),
-        Err(error) => return PageError::new(error, false).into_response(),
-    }
     if visitor.actor.is_some() {
         return Redirect::to("/").into_response();
     }
@@ -153,12 +160,11 @@ pub(crate) async fn signup_form(visitor: Stranger) -> Response {
     }
 }
 
-pub(crate) async fn sign_up(visitor: Stranger, Form(form): Form<SignUpForm>) -> Response {
+pub(crate) async fn sign_up(visitor: Stranger, FormBody(form): FormBody<SignUpForm>) -> Response {
     let form = form.into_sign_up();
     let kept = form.clone();
     match visitor.app.chat.sign_up(form, &visitor.device).await {
         Ok(signed_in) => enter(&visitor, &signed_in, "/"),
-        Err(Error::SetupRequired) => Redirect::to("/setup").into_response(),
         Err(Error::RegistrationClosed) => {
             let page = closed_page(visitor.app.chat.settings().registration);
             html(StatusCode::FORBIDDEN, page)
@@ -177,7 +183,9 @@ pub(crate) async fn sign_up(visitor: Stranger, Form(form): Form<SignUpForm>) -> 
 }
 
 fn closed_page(registration: Registration) -> String {
-    render(&SignupClosedPage { by_invitation: registration == Registration::Invite })
+    render(&SignupClosedPage {
+        by_invitation: registration == Registration::Invite,
+    })
 }
 
 fn can_sign_up(app: &App) -> bool {
@@ -187,12 +195,18 @@ fn can_sign_up(app: &App) -> bool {
 /// `GET /logout/` logs out only when a person asked for it: typed, or the site's own
 /// navigation. An image or a foreign link shows the button instead.
 pub(crate) async fn logout_form(visitor: Stranger) -> Response {
-    let Some(actor) = &visitor.actor else { return Redirect::to("/login/").into_response() };
+    let Some(actor) = &visitor.actor else {
+        return Redirect::to("/login/").into_response();
+    };
     if is_asked_by_a_person(&visitor.headers) {
         return leave(&visitor).await;
     }
-    let display_name = actor.standing().map(|standing| standing.display_name.clone());
-    let page = LogoutPage { display_name: display_name.unwrap_or_default() };
+    let display_name = actor
+        .standing()
+        .map(|standing| standing.display_name.clone());
+    let page = LogoutPage {
+        display_name: display_name.unwrap_or_default(),
+    };
     html(StatusCode::OK, render(&page))
 }
 
@@ -207,7 +221,9 @@ async fn leave(visitor: &Stranger) -> Response {
         return PageError::new(error, false).into_response();
     }
     let mut response = Redirect::to("/login/").into_response();
-    auth::forget_session(&visitor.client, response.headers_mut());
+    response
+        .headers_mut()
+        .append(SET_COOKIE, auth::sign_out_cookie(&visitor.client));
     response
 }
 
@@ -223,7 +239,11 @@ fn is_asked_by_a_person(headers: &HeaderMap) -> bool {
 pub(crate) async fn reset_form(visitor: Stranger, Path(secret): Path<String>) -> Response {
     match visitor.app.chat.reset_subject(&secret).await {
         Ok(user) => {
-            let page = ResetPage { secret, username: user.username, errors: Errors::none() };
+            let page = ResetPage {
+                secret,
+                username: user.username,
+                errors: Errors::none(),
+            };
             html(StatusCode::OK, render(&page))
         }
         Err(error) => PageError::new(error, false).into_response(),
@@ -240,10 +260,13 @@ pub(crate) struct ResetForm {
 pub(crate) async fn reset(
     visitor: Stranger,
     Path(secret): Path<String>,
-    Form(form): Form<ResetForm>,
+    FormBody(form): FormBody<ResetForm>,
 ) -> Response {
     let chat = &visitor.app.chat;
-    match chat.reset_password(&secret, form.password, &form.password_confirm).await {
+    match chat
+        .reset_password(&secret, form.password, &form.password_confirm)
+        .await
+    {
         // The link proves possession of the link, so it ends at the log-in, where the
         // password is proved.
         Ok(_) => Redirect::to("/login/?changed=password").into_response(),
@@ -252,12 +275,12 @@ pub(crate) async fn reset(
                 Ok(user) => user.username,
                 Err(error) => return PageError::new(error, false).into_response(),
             };
-            let page = ResetPage { secret, username, errors: Errors::of_fields(fields) };
+            let page = ResetPage {
+                secret,
+                username,
+                errors: Errors::of_fields(fields),
+            };
             html(StatusCode::UNPROCESSABLE_ENTITY, render(&page))
-        }
-        Err(Error::Conflict(conflict @ store::Conflict::ResetInvalid)) => {
-            tracing::info!("a reset link was refused: {}", conflict_sentence(conflict));
-            PageError::new(Error::Conflict(conflict), false).into_response()
         }
         Err(error) => PageError::new(error, false).into_response(),
     }
@@ -266,47 +289,15 @@ pub(crate) async fn reset(
 /// Sets the cookies of a fresh session and goes on.
 fn enter(visitor: &Stranger, signed_in: &SignedIn, to: &str) -> Response {
     let mut response = Redirect::to(to).into_response();
-    auth::keep_session(&visitor.client, signed_in, response.headers_mut());
+    let age_ms = visitor.app.chat.settings().session_age_ms;
+    for cookie in auth::sign_in_cookies(&visitor.client, signed_in, age_ms) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     response
 }
 
-/// `next` if it is a path of this site: begins with one slash, no backslash or control
-/// character, and leads neither out nor back to the log-in.
-pub(crate) fn own_path(next: &str) -> Option<&str> {
-    let is_path = next.starts_with('/')
-        && !next.starts_with("//")
-        && !next.contains(['\\', '\r', '\n', '\t', '\0'])
-        && next.chars().all(|c| !c.is_control())
-        && next.is_ascii()
-        && next.len() <= 2000;
-    let leads_on = !next.starts_with("/login") && !next.starts_with("/logout");
-    (is_path && leads_on).then_some(next)
-}
-
-
-#[cfg(test)]
-mod tests {
-    use super::own_path;
-
-    #[test]
-    fn next_leads_to_own_paths_only() {
-        for (next, expected) in [
-            ("/rooms/lobby/?around=7", true),
-            ("/", true),
-            ("", false),
-            ("//evil.example", false),
-            ("\\\\evil.example", false),
-            ("/\\evil.example", false),
-            ("https:evil.example", false),
-            ("https://evil.example/", false),
-            ("/a\r\nset-cookie: x", false),
-            ("/%0d%0a", true),
-            ("/login/?next=/login/", false),
-            ("/logout/", false),
-            ("javascript:alert(1)", false),
-            ("/\u{2028}x", false),
-        ] {
-            assert_eq!(own_path(next).is_some(), expected, "{next:?}");
-        }
-    }
+/// `next` worth keeping in the form: an own path that is more than the start.
+fn own_next(next: &str) -> Option<String> {
+    let own = auth::safe_next(Some(next));
+    (own != "/").then(|| own.to_owned())
 }

@@ -1,16 +1,16 @@
 //! The console: people of the house, reset links, closing accounts.
 
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use axum::response::Response;
 use chat::Error;
+use chat::UserListFilter;
 use domain::policy::Action;
 use domain::{User, UserId, UserState};
 use http::StatusCode;
 use serde::Deserialize;
-use store::UserListFilter;
 
 use super::respond::{PageError, go_to, html, sentence};
-use super::visit::Visit;
+use super::visit::{PageQuery, Visit};
 use crate::views::{PeoplePage, PersonRow, Place, ResetLink, Stamp, render};
 
 /// People on a page of the list.
@@ -25,7 +25,7 @@ pub(crate) struct PeopleQuery {
     after: Option<i64>,
 }
 
-pub(crate) async fn people(visit: Visit, Query(query): Query<PeopleQuery>) -> Page {
+pub(crate) async fn people(visit: Visit, PageQuery(query): PageQuery<PeopleQuery>) -> Page {
     show(&visit, &query, StatusCode::OK, |_| {}).await
 }
 
@@ -35,9 +35,15 @@ async fn show(
     status: StatusCode,
     fill: impl FnOnce(&mut PeoplePage),
 ) -> Page {
-    let mut page = people_page(visit, query).await.map_err(|error| visit.error(error))?;
+    let mut page = people_page(visit, query)
+        .await
+        .map_err(|error| visit.error(error))?;
     fill(&mut page);
-    let body = if visit.is_scripted { render(&page.as_main()) } else { render(&page) };
+    let body = if visit.is_scripted {
+        render(&page.as_main())
+    } else {
+        render(&page)
+    };
     Ok(html(status, body))
 }
 
@@ -53,8 +59,14 @@ async fn people_page(visit: &Visit, query: &PeopleQuery) -> chat::Result<PeopleP
     let has_more = people.len() > PAGE_PEOPLE;
     people.truncate(PAGE_PEOPLE);
     let next = people.last().filter(|_| has_more).map(|last| {
-        let pairs = [("query", searched.to_owned()), ("after", last.id.to_string())];
-        format!("/admin/?{}", serde_urlencoded::to_string(pairs).unwrap_or_default())
+        let pairs = [
+            ("query", searched.to_owned()),
+            ("after", last.id.to_string()),
+        ];
+        format!(
+            "/admin/?{}",
+            serde_urlencoded::to_string(pairs).unwrap_or_default()
+        )
     });
     let row = |user: &User| {
         PersonRow::of(
@@ -76,12 +88,24 @@ async fn people_page(visit: &Visit, query: &PeopleQuery) -> chat::Result<PeopleP
 
 pub(crate) async fn reset(visit: Visit, Path(username): Path<String>) -> Page {
     let address = visit.client.address.to_string();
-    match visit.app.chat.make_reset_link(&visit.actor, &username, &address).await {
+    match visit
+        .app
+        .chat
+        .make_reset_link(&visit.actor, &username, &address)
+        .await
+    {
         Ok(link) => {
             let url = format!("{}/reset/{}", visit.client.public_origin(), link.secret);
-            let shown = ResetLink { username, url, expires_at: Stamp(link.expires_at) };
+            let shown = ResetLink {
+                username,
+                url,
+                expires_at: Stamp(link.expires_at),
+            };
             let query = PeopleQuery::default();
-            show(&visit, &query, StatusCode::OK, |page| page.reset_link = Some(shown)).await
+            show(&visit, &query, StatusCode::OK, |page| {
+                page.reset_link = Some(shown)
+            })
+            .await
         }
         Err(error) => refuse(&visit, error).await,
     }
@@ -97,7 +121,12 @@ pub(crate) async fn reactivate(visit: Visit, Path(username): Path<String>) -> Pa
 
 async fn set_state(visit: &Visit, username: &str, state: UserState) -> Page {
     let address = visit.client.address.to_string();
-    match visit.app.chat.set_user_state(&visit.actor, username, state, &address).await {
+    match visit
+        .app
+        .chat
+        .set_user_state(&visit.actor, username, state, &address)
+        .await
+    {
         Ok(_) => Ok(go_to(visit.is_scripted, "/admin/")),
         Err(error) => refuse(visit, error).await,
     }
@@ -111,5 +140,8 @@ async fn refuse(visit: &Visit, error: Error) -> Page {
     };
     let text = sentence(&error.to_string());
     // Whoever may not see the console gets the plain refusal from building the page.
-    show(visit, &PeopleQuery::default(), status, |page| page.refusal = Some(text)).await
+    show(visit, &PeopleQuery::default(), status, |page| {
+        page.refusal = Some(text)
+    })
+    .await
 }

@@ -1,8 +1,8 @@
 //! What a page of the signed-in house stands in: the viewer and their rooms.
 
-use domain::policy::{self, Action, Decision, Facts};
+use chat::{RoomListFilter, RoomListed};
 use domain::RoomId;
-use store::{RoomListFilter, RoomListed};
+use domain::policy::{self, Action, Decision, Facts};
 
 use super::visit::Visit;
 use crate::views::{AppFrame, Place, Sidebar, SidebarRoom, Viewer};
@@ -22,11 +22,18 @@ impl Visit {
 
     /// The sidebar: the lobby first, then rooms by name.
     pub(crate) async fn sidebar(&self, place: Place) -> chat::Result<Sidebar> {
-        let filter =
-            RoomListFilter { joined: true, limit: MAX_SIDEBAR_ROOMS, ..RoomListFilter::default() };
+        let filter = RoomListFilter {
+            joined: true,
+            limit: MAX_SIDEBAR_ROOMS,
+            ..RoomListFilter::default()
+        };
         let mut rooms = self.app.chat.rooms(&self.actor, &filter).await?;
         rooms.sort_by_key(|listed| !listed.room.is_lobby());
-        Ok(Sidebar { viewer: self.viewer()?, place, rooms: rooms.iter().map(line).collect() })
+        Ok(Sidebar {
+            viewer: self.viewer()?,
+            place,
+            rooms: rooms.iter().map(line).collect(),
+        })
     }
 
     /// The signed-in person as the page shows them.
@@ -48,12 +55,18 @@ impl Visit {
 }
 
 fn line(listed: &RoomListed) -> SidebarRoom {
-    let RoomListed { room, unread, mentions, .. } = listed;
+    let RoomListed {
+        room,
+        unread,
+        mentions,
+        ..
+    } = listed;
     SidebarRoom {
         id: RoomId(room.id.0),
         slug: room.slug.clone(),
         name: room.name.clone(),
         kind: room.kind,
+        head: room.head,
         unread: *unread,
         mentions: *mentions,
     }

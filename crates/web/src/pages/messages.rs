@@ -1,6 +1,6 @@
 //! Posting, editing and deleting from the page; permalinks.
 
-use axum::extract::{Form, Path};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use chat::Error;
 use chat::messages::Draft;
@@ -9,9 +9,10 @@ use domain::{Message, MessageId, Nonce, Origin, RoomRef};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, code, html, sentence};
+use super::respond::{PageError, html, refusal};
 use super::rooms::{HistoryQuery, Refused, room_html, room_path};
-use super::visit::Visit;
+use super::visit::{PageId, Visit};
+use crate::limits::FormBody;
 use crate::views::{DeletePage, EditPage, MessageView, Place, Refusal, render};
 
 type Page<T = Response> = std::result::Result<T, PageError>;
@@ -26,7 +27,11 @@ pub(crate) struct PostForm {
 
 /// `POST /rooms/{slug}/messages`: 201 with the seq for a script, else back to the room. A
 /// refusal shows the room again with what was typed.
-pub(crate) async fn post(visit: Visit, Path(slug): Path<String>, Form(form): Form<PostForm>) -> Page {
+pub(crate) async fn post(
+    visit: Visit,
+    Path(slug): Path<String>,
+    FormBody(form): FormBody<PostForm>,
+) -> Page {
     let nonce = match nonce(&visit, &form.nonce) {
         Ok(nonce) => nonce,
         Err(error) => return Err(visit.error(error)),
@@ -49,10 +54,14 @@ pub(crate) async fn post(visit: Visit, Path(slug): Path<String>, Form(form): For
         Ok(posted) if visit.is_scripted => Ok(accepted(&posted.message)),
         Ok(_) => Ok(Redirect::to(&format!("{}#composer", room_path(&slug))).into_response()),
         Err(error @ Error::Invalid(_)) if !visit.is_scripted => {
-            let refusal =
-                Refusal { code: code(&error).to_owned(), text: sentence(&error.to_string()) };
+            let refusal = refusal(error);
             let reply_to = reply_to.map(|id| id.0);
-            let refused = Refused { body: form.body, nonce, reply_to, refusal };
+            let refused = Refused {
+                body: form.body,
+                nonce,
+                reply_to,
+                refusal,
+            };
             let page = room_html(&visit, &slug, &HistoryQuery::default(), Some(refused)).await;
             let page = page.map_err(|error| visit.error(error))?;
             Ok(html(StatusCode::UNPROCESSABLE_ENTITY, page))
@@ -65,7 +74,9 @@ pub(crate) async fn post(visit: Visit, Path(slug): Path<String>, Form(form): For
 fn nonce(visit: &Visit, text: &str) -> chat::Result<Nonce> {
     match text.trim() {
         "" => Ok(visit.app.chat.fresh_nonce()),
-        text => text.parse().map_err(|_| invalid("nonce", "the key of a message is a UUID")),
+        text => text
+            .parse()
+            .map_err(|_| invalid("nonce", "the key of a message is a UUID")),
     }
 }
 
@@ -78,22 +89,30 @@ fn accepted(message: &Message) -> Response {
     let number = |name: &'static str, number: i64| {
         (HeaderName::from_static(name), HeaderValue::from(number))
     };
-    let headers = [number("parlour-seq", message.seq.0), number("parlour-message", message.id.0)];
+    let headers = [
+        number("parlour-seq", message.seq.0),
+        number("parlour-message", message.id.0),
+    ];
     (StatusCode::CREATED, headers).into_response()
 }
 
 /// `GET /messages/{id}/`: where the message stands, with its surroundings.
-pub(crate) async fn permalink(visit: Visit, Path(id): Path<i64>) -> Page {
+pub(crate) async fn permalink(visit: Visit, PageId(id): PageId) -> Page {
     let found = visit.app.chat.message(&visit.actor, MessageId(id)).await;
     let found = found.map_err(|error| visit.error(error))?;
     Ok(Redirect::to(&around(found.message(), &found.room().slug)).into_response())
 }
 
 fn around(message: &Message, slug: &str) -> String {
-    format!("{}?around={}#msg-{}", room_path(slug), message.seq, message.id)
+    format!(
+        "{}?around={}#msg-{}",
+        room_path(slug),
+        message.seq,
+        message.id
+    )
 }
 
-pub(crate) async fn edit_form(visit: Visit, Path(id): Path<i64>) -> Page {
+pub(crate) async fn edit_form(visit: Visit, PageId(id): PageId) -> Page {
     let load = async {
         let found = visit.app.chat.message(&visit.actor, MessageId(id)).await?;
         found.check(&visit.actor, Action::EditMessage)?;
@@ -101,7 +120,9 @@ pub(crate) async fn edit_form(visit: Visit, Path(id): Path<i64>) -> Page {
         let source = message.source().ok_or(Error::NotFound)?.to_owned();
         edit_html(&visit, &found, message.version, source, None).await
     };
-    load.await.map(|page| html(StatusCode::OK, page)).map_err(|error| visit.error(error))
+    load.await
+        .map(|page| html(StatusCode::OK, page))
+        .map_err(|error| visit.error(error))
 }
 
 async fn edit_html(
@@ -118,7 +139,11 @@ async fn edit_html(
         source,
         refusal,
     };
-    Ok(if visit.is_scripted { render(&page.as_form()) } else { render(&page) })
+    Ok(if visit.is_scripted {
+        render(&page.as_form())
+    } else {
+        render(&page)
+    })
 }
 
 #[derive(Default, Deserialize)]
@@ -128,19 +153,24 @@ pub(crate) struct EditForm {
     version: Option<i64>,
 }
 
-pub(crate) async fn edit(visit: Visit, Path(id): Path<i64>, Form(form): Form<EditForm>) -> Page {
+pub(crate) async fn edit(
+    visit: Visit,
+    PageId(id): PageId,
+    FormBody(form): FormBody<EditForm>,
+) -> Page {
     let chat = &visit.app.chat;
     let id = MessageId(id);
-    match chat.edit_message(&visit.actor, id, &form.body, form.version).await {
+    match chat
+        .edit_message(&visit.actor, id, &form.body, form.version)
+        .await
+    {
         Ok(_) if visit.is_scripted => Ok(StatusCode::NO_CONTENT.into_response()),
-        Ok(_) => permalink(visit, Path(id.0)).await,
+        Ok(_) => permalink(visit, PageId(id.0)).await,
         Err(error @ Error::Invalid(_)) if !visit.is_scripted => {
             let again = async {
                 let found = chat.message(&visit.actor, id).await?;
                 let version = form.version.unwrap_or(found.message().version);
-                let refusal =
-                    Refusal { code: code(&error).to_owned(), text: sentence(&error.to_string()) };
-                edit_html(&visit, &found, version, form.body, Some(refusal)).await
+                edit_html(&visit, &found, version, form.body, Some(refusal(error))).await
             };
             let page = again.await.map_err(|error| visit.error(error))?;
             Ok(html(StatusCode::UNPROCESSABLE_ENTITY, page))
@@ -149,21 +179,30 @@ pub(crate) async fn edit(visit: Visit, Path(id): Path<i64>, Form(form): Form<Edi
     }
 }
 
-pub(crate) async fn delete_form(visit: Visit, Path(id): Path<i64>) -> Page {
+pub(crate) async fn delete_form(visit: Visit, PageId(id): PageId) -> Page {
     let load = async {
         let found = visit.app.chat.message(&visit.actor, MessageId(id)).await?;
         found.check(&visit.actor, Action::DeleteMessage)?;
         let frame = visit.frame(Place::Room(found.room().id)).await?;
-        Ok(render(&DeletePage { frame, message: MessageView::of(found.message()) }))
+        Ok(render(&DeletePage {
+            frame,
+            message: MessageView::of(found.message()),
+        }))
     };
-    load.await.map(|page| html(StatusCode::OK, page)).map_err(|error| visit.error(error))
+    load.await
+        .map(|page| html(StatusCode::OK, page))
+        .map_err(|error| visit.error(error))
 }
 
-pub(crate) async fn delete(visit: Visit, Path(id): Path<i64>) -> Page {
-    let deleted = visit.app.chat.delete_message(&visit.actor, MessageId(id)).await;
+pub(crate) async fn delete(visit: Visit, PageId(id): PageId) -> Page {
+    let deleted = visit
+        .app
+        .chat
+        .delete_message(&visit.actor, MessageId(id))
+        .await;
     let message = deleted.map_err(|error| visit.error(error))?;
     if visit.is_scripted {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    permalink(visit, Path(message.id.0)).await
+    permalink(visit, PageId(message.id.0)).await
 }

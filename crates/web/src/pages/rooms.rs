@@ -1,18 +1,19 @@
 //! The chat itself: a room, its history, its members and settings; the list of rooms.
 
-use axum::extract::{Form, Path, Query};
+use axum::extract::Path;
 use axum::response::{Redirect, Response};
 use chat::rooms::RoomDraft;
 use chat::{Error, RoomAccess};
+use chat::{PageAnchor, RoomListFilter, RoomPage as HistoryPage};
 use domain::policy::Action;
 use domain::rooms::LOBBY_SLUG;
-use domain::{Message, RoomKind, RoomRef, Seq, markup};
+use domain::{Message, Room, RoomKind, RoomRef, Seq, markup};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use store::{PageAnchor, RoomListFilter, RoomPage as HistoryPage};
 
 use super::respond::{PageError, go_to, html, html_with_etag};
-use super::visit::Visit;
+use super::visit::{PageQuery, Visit};
+use crate::limits::FormBody;
 use crate::views::{
     BrowsePage, BrowseRoom, Composer, Errors, MembersPage, MembersPanel, MessageView, PersonView,
     Place, Refusal, ReplyView, RoomPage, RoomSettingsPage, RoomView, SidebarFragment, TargetView,
@@ -35,12 +36,21 @@ pub(crate) async fn home(_visit: Visit) -> Redirect {
 
 pub(crate) async fn sidebar(visit: Visit, headers: HeaderMap) -> Page {
     // The script says where it is, so that the line of that room is marked.
-    let place = match headers.get("parlour-room").and_then(|value| value.to_str().ok()) {
+    let place = match headers
+        .get("parlour-room")
+        .and_then(|value| value.to_str().ok())
+    {
         Some(room) => room.parse().map_or(Place::Elsewhere, Place::Room),
         None => Place::Elsewhere,
     };
-    let sidebar = visit.sidebar(place).await.map_err(|error| visit.error(error))?;
-    Ok(html_with_etag(&headers, render(&SidebarFragment { sidebar })))
+    let sidebar = visit
+        .sidebar(place)
+        .await
+        .map_err(|error| visit.error(error))?;
+    Ok(html_with_etag(
+        &headers,
+        render(&SidebarFragment { sidebar }),
+    ))
 }
 
 #[derive(Default, Deserialize)]
@@ -67,17 +77,19 @@ impl HistoryQuery {
 pub(crate) async fn room(
     visit: Visit,
     Path(slug): Path<String>,
-    Query(query): Query<HistoryQuery>,
+    PageQuery(query): PageQuery<HistoryQuery>,
     headers: HeaderMap,
 ) -> Page {
-    let body = room_html(&visit, &slug, &query, None).await.map_err(|error| visit.error(error))?;
+    let body = room_html(&visit, &slug, &query, None)
+        .await
+        .map_err(|error| visit.error(error))?;
     Ok(html_with_etag(&headers, body))
 }
 
 pub(crate) async fn main(
     mut visit: Visit,
     path: Path<String>,
-    query: Query<HistoryQuery>,
+    query: PageQuery<HistoryQuery>,
     headers: HeaderMap,
 ) -> Page {
     visit.is_scripted = true;
@@ -100,15 +112,21 @@ pub(crate) async fn room_html(
     refused: Option<Refused>,
 ) -> chat::Result<String> {
     let chat = &visit.app.chat;
-    let access = chat.room(&visit.actor, &RoomRef::Slug(slug.to_owned())).await?;
+    let access = chat
+        .room(&visit.actor, &RoomRef::Slug(slug.to_owned()))
+        .await?;
     let history = chat.page(&access, query.anchor(), PAGE_MESSAGES).await?;
     let composer = composer(visit, &access, query, refused).await?;
-    let target = query.around.and_then(|seq| target(visit, &access, &history, Seq(seq)));
+    let target = query
+        .around
+        .and_then(|seq| target(visit, &access, &history, Seq(seq)));
     let page = RoomPage {
         frame: visit.frame(Place::Room(access.room().id)).await?,
         room: RoomView::of(access.room()),
-        timeline: timeline_view(&history),
-        read: access.membership().map_or(Seq::ZERO, |membership| membership.read_seq),
+        timeline: timeline_view(&history, Some(access.room())),
+        read: access
+            .membership()
+            .map_or(Seq::ZERO, |membership| membership.read_seq),
         joined: access.membership().is_some(),
         can_post: access.may(&visit.actor, Action::Post),
         can_change: access.may(&visit.actor, Action::ChangeRoom),
@@ -116,7 +134,11 @@ pub(crate) async fn room_html(
         target,
         composer,
     };
-    Ok(if visit.is_scripted { render(&page.as_main()) } else { render(&page) })
+    Ok(if visit.is_scripted {
+        render(&page.as_main())
+    } else {
+        render(&page)
+    })
 }
 
 async fn composer(
@@ -125,7 +147,9 @@ async fn composer(
     query: &HistoryQuery,
     refused: Option<Refused>,
 ) -> chat::Result<Composer> {
-    let reply_to = refused.as_ref().map_or(query.reply_to, |refused| refused.reply_to);
+    let reply_to = refused
+        .as_ref()
+        .map_or(query.reply_to, |refused| refused.reply_to);
     let reply = match reply_to {
         Some(id) => quoted(visit, access, domain::MessageId(id)).await?,
         None => None,
@@ -134,7 +158,12 @@ async fn composer(
         Some(refused) => (refused.body, refused.nonce, Some(refused.refusal)),
         None => (String::new(), visit.app.chat.fresh_nonce(), None),
     };
-    Ok(Composer { nonce, body, reply, refusal })
+    Ok(Composer {
+        nonce,
+        body,
+        reply,
+        refusal,
+    })
 }
 
 /// The message a reply would answer; `None` when it is not in this room or is deleted.
@@ -177,8 +206,11 @@ fn target(
     })
 }
 
-fn timeline_view(history: &HistoryPage) -> TimelineView<'_> {
+/// The messages; with the room's words above the first one when `room` is given and
+/// nothing is older.
+fn timeline_view<'a>(history: &'a HistoryPage, room: Option<&Room>) -> TimelineView<'a> {
     TimelineView {
+        beginning: room.filter(|_| !history.has_older).map(RoomView::of),
         messages: history.messages.iter().map(MessageView::of).collect(),
         has_older: history.has_older,
         has_newer: history.has_newer,
@@ -191,15 +223,25 @@ fn timeline_view(history: &HistoryPage) -> TimelineView<'_> {
 pub(crate) async fn timeline(
     visit: Visit,
     Path(slug): Path<String>,
-    Query(query): Query<HistoryQuery>,
+    PageQuery(query): PageQuery<HistoryQuery>,
     headers: HeaderMap,
 ) -> Page {
     let load = async {
-        let access = visit.app.chat.room(&visit.actor, &RoomRef::Slug(slug)).await?;
-        visit.app.chat.page(&access, query.anchor(), PAGE_MESSAGES).await
+        let access = visit
+            .app
+            .chat
+            .room(&visit.actor, &RoomRef::Slug(slug))
+            .await?;
+        visit
+            .app
+            .chat
+            .page(&access, query.anchor(), PAGE_MESSAGES)
+            .await
     };
     let history = load.await.map_err(|error| visit.error(error))?;
-    let body = render(&TimelineFragment { timeline: timeline_view(&history) });
+    let body = render(&TimelineFragment {
+        timeline: timeline_view(&history, None),
+    });
     Ok(html_with_etag(&headers, body))
 }
 
@@ -213,11 +255,17 @@ pub(crate) struct BrowseQuery {
 
 pub(crate) async fn browse(
     visit: Visit,
-    Query(query): Query<BrowseQuery>,
+    PageQuery(query): PageQuery<BrowseQuery>,
     headers: HeaderMap,
 ) -> Page {
-    let page = browse_page(&visit, &query).await.map_err(|error| visit.error(error))?;
-    let body = if visit.is_scripted { render(&page.as_main()) } else { render(&page) };
+    let page = browse_page(&visit, &query)
+        .await
+        .map_err(|error| visit.error(error))?;
+    let body = if visit.is_scripted {
+        render(&page.as_main())
+    } else {
+        render(&page)
+    };
     Ok(html_with_etag(&headers, body))
 }
 
@@ -235,8 +283,15 @@ async fn browse_page(visit: &Visit, query: &BrowseQuery) -> chat::Result<BrowseP
     let next = rooms.last().filter(|_| has_more).map(|last| {
         let id = last.room.id.to_string();
         let name = last.room.name.to_lowercase();
-        let pairs = [("query", searched), ("after_name", &name), ("after_id", &id)];
-        format!("/rooms/?{}", serde_urlencoded::to_string(pairs).unwrap_or_default())
+        let pairs = [
+            ("query", searched),
+            ("after_name", &name),
+            ("after_id", &id),
+        ];
+        format!(
+            "/rooms/?{}",
+            serde_urlencoded::to_string(pairs).unwrap_or_default()
+        )
     });
     Ok(BrowsePage {
         frame: visit.frame(Place::Browse).await?,
@@ -261,7 +316,7 @@ pub(crate) struct RoomForm {
     kind: String,
 }
 
-pub(crate) async fn create(visit: Visit, Form(form): Form<RoomForm>) -> Page {
+pub(crate) async fn create(visit: Visit, FormBody(form): FormBody<RoomForm>) -> Page {
     let draft = RoomDraft {
         name: form.name.clone(),
         kind: RoomKind::from_word(&form.kind).unwrap_or(RoomKind::Open),
@@ -271,7 +326,9 @@ pub(crate) async fn create(visit: Visit, Form(form): Form<RoomForm>) -> Page {
         Ok(room) => Ok(go_to(visit.is_scripted, &format!("/rooms/{}/", room.slug))),
         Err(Error::Invalid(fields)) if !visit.is_scripted => {
             let query = BrowseQuery::default();
-            let mut page = browse_page(&visit, &query).await.map_err(|error| visit.error(error))?;
+            let mut page = browse_page(&visit, &query)
+                .await
+                .map_err(|error| visit.error(error))?;
             page.new_name = form.name;
             page.new_topic = form.topic;
             page.errors = Errors::of_fields(fields);
@@ -289,7 +346,11 @@ pub(crate) async fn join(visit: Visit, Path(slug): Path<String>) -> Page {
 }
 
 pub(crate) async fn leave(visit: Visit, Path(slug): Path<String>) -> Page {
-    let left = visit.app.chat.leave_room(&visit.actor, &RoomRef::Slug(slug)).await;
+    let left = visit
+        .app
+        .chat
+        .leave_room(&visit.actor, &RoomRef::Slug(slug))
+        .await;
     left.map_err(|error| visit.error(error))?;
     Ok(go_to(visit.is_scripted, "/rooms/"))
 }
@@ -304,12 +365,20 @@ pub(crate) struct MembersQuery {
 pub(crate) async fn members(
     visit: Visit,
     Path(slug): Path<String>,
-    Query(query): Query<MembersQuery>,
+    PageQuery(query): PageQuery<MembersQuery>,
 ) -> Page {
     let load = async {
-        let access = visit.app.chat.room(&visit.actor, &RoomRef::Slug(slug.clone())).await?;
+        let access = visit
+            .app
+            .chat
+            .room(&visit.actor, &RoomRef::Slug(slug.clone()))
+            .await?;
         let after = query.after_name.zip(query.after_id);
-        let found = visit.app.chat.members(&access, after, PAGE_MEMBERS + 1).await?;
+        let found = visit
+            .app
+            .chat
+            .members(&access, after, PAGE_MEMBERS + 1)
+            .await?;
         Ok((access, found))
     };
     let (access, mut found) = load.await.map_err(|error| visit.error(error))?;
@@ -322,25 +391,48 @@ pub(crate) async fn members(
         let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
         format!("/rooms/{slug}/members?{query}")
     });
-    let people =
-        found.iter().map(|member| PersonView::of(&member.user, member.membership.role)).collect();
+    let people = found
+        .iter()
+        .map(|member| PersonView::of(&member.user, member.membership.role))
+        .collect();
     let room = RoomView::of(access.room());
     if visit.is_scripted {
-        return Ok(html(StatusCode::OK, render(&MembersPanel { room, people, next })));
+        return Ok(html(
+            StatusCode::OK,
+            render(&MembersPanel { room, people, next }),
+        ));
     }
     let frame = visit.frame(Place::Room(access.room().id)).await;
     let frame = frame.map_err(|error| visit.error(error))?;
-    Ok(html(StatusCode::OK, render(&MembersPage { frame, room, people, next })))
+    Ok(html(
+        StatusCode::OK,
+        render(&MembersPage {
+            frame,
+            room,
+            people,
+            next,
+        }),
+    ))
 }
 
 pub(crate) async fn settings_form(visit: Visit, Path(slug): Path<String>) -> Page {
-    let page = settings_page(&visit, &slug).await.map_err(|error| visit.error(error))?;
-    let body = if visit.is_scripted { render(&page.as_main()) } else { render(&page) };
+    let page = settings_page(&visit, &slug)
+        .await
+        .map_err(|error| visit.error(error))?;
+    let body = if visit.is_scripted {
+        render(&page.as_main())
+    } else {
+        render(&page)
+    };
     Ok(html(StatusCode::OK, body))
 }
 
 async fn settings_page(visit: &Visit, slug: &str) -> chat::Result<RoomSettingsPage> {
-    let access = visit.app.chat.room(&visit.actor, &RoomRef::Slug(slug.to_owned())).await?;
+    let access = visit
+        .app
+        .chat
+        .room(&visit.actor, &RoomRef::Slug(slug.to_owned()))
+        .await?;
     access.check(&visit.actor, Action::ChangeRoom)?;
     let room = access.room();
     Ok(RoomSettingsPage {
@@ -355,15 +447,21 @@ async fn settings_page(visit: &Visit, slug: &str) -> chat::Result<RoomSettingsPa
 pub(crate) async fn save_settings(
     visit: Visit,
     Path(slug): Path<String>,
-    Form(form): Form<RoomForm>,
+    FormBody(form): FormBody<RoomForm>,
 ) -> Page {
     let room = RoomRef::Slug(slug.clone());
     let (name, topic) = (Some(form.name.as_str()), Some(form.topic.as_str()));
-    match visit.app.chat.change_room(&visit.actor, &room, name, topic, None).await {
+    match visit
+        .app
+        .chat
+        .change_room(&visit.actor, &room, name, topic, None)
+        .await
+    {
         Ok(_) => Ok(go_to(visit.is_scripted, &room_path(&slug))),
         Err(Error::Invalid(fields)) if !visit.is_scripted => {
-            let mut page =
-                settings_page(&visit, &slug).await.map_err(|error| visit.error(error))?;
+            let mut page = settings_page(&visit, &slug)
+                .await
+                .map_err(|error| visit.error(error))?;
             page.name = form.name;
             page.topic = form.topic;
             page.errors = Errors::of_fields(fields);
@@ -391,11 +489,4 @@ pub(crate) fn escape_segment(text: &str) -> String {
         }
     }
     escaped
-}
-
-impl Visit {
-    /// An error in the shape this visitor can show.
-    pub(crate) fn error(&self, error: Error) -> PageError {
-        PageError::new(error, self.is_scripted)
-    }
 }

@@ -1,16 +1,17 @@
 //! One's own settings: name, password, signed-in browsers, API tokens.
 
-use axum::extract::{Form, Path, RawForm};
+use axum::extract::RawForm;
 use axum::response::Response;
+use chat::Error;
+use chat::{SessionInfo, TokenInfo};
 use domain::actor::Credential;
 use domain::{Scope, Scopes, SessionId, TokenId};
-use chat::Error;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use store::{SessionInfo, TokenInfo};
 
 use super::respond::{PageError, go_to, html, html_with_etag, sentence};
-use super::visit::Visit;
+use super::visit::{PageId, Visit};
+use crate::limits::FormBody;
 use crate::views::{
     Errors, NewTokenView, Place, SessionRow, SettingsPage, Stamp, TokenRow, render,
 };
@@ -18,8 +19,14 @@ use crate::views::{
 type Page = std::result::Result<Response, PageError>;
 
 pub(crate) async fn page(visit: Visit, headers: HeaderMap) -> Page {
-    let page = settings_page(&visit).await.map_err(|error| visit.error(error))?;
-    let body = if visit.is_scripted { render(&page.as_main()) } else { render(&page) };
+    let page = settings_page(&visit)
+        .await
+        .map_err(|error| visit.error(error))?;
+    let body = if visit.is_scripted {
+        render(&page.as_main())
+    } else {
+        render(&page)
+    };
     Ok(html_with_etag(&headers, body))
 }
 
@@ -38,7 +45,10 @@ async fn settings_page(visit: &Visit) -> chat::Result<SettingsPage> {
         display_name: me.display_name,
         notice: None,
         errors: Errors::none(),
-        sessions: sessions.into_iter().map(|session| session_row(session, current)).collect(),
+        sessions: sessions
+            .into_iter()
+            .map(|session| session_row(session, current))
+            .collect(),
         tokens: tokens.into_iter().map(token_row).collect(),
         new_token: None,
         token_name: String::new(),
@@ -70,7 +80,10 @@ fn token_row(token: TokenInfo) -> TokenRow {
 /// pattern. Only for people to recognise their own devices.
 fn agent_words(agent: &str) -> String {
     let find = |words: &[(&str, &'static str)]| {
-        words.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
+        words
+            .iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| *name)
     };
     // The order matters: Edge and Opera also call themselves Chrome, Chrome also Safari.
     let browser = find(&[
@@ -112,12 +125,22 @@ async fn answer(
         Err(error) => return Err(visit.error(error)),
     };
     let is_refused = notice.is_none();
-    let mut page = settings_page(visit).await.map_err(|error| visit.error(error))?;
+    let mut page = settings_page(visit)
+        .await
+        .map_err(|error| visit.error(error))?;
     page.notice = notice;
     page.errors = errors;
     fill(&mut page);
-    let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let body = if visit.is_scripted { render(&page.as_main()) } else { render(&page) };
+    let status = if is_refused {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    let body = if visit.is_scripted {
+        render(&page.as_main())
+    } else {
+        render(&page)
+    };
     Ok(html(status, body))
 }
 
@@ -127,8 +150,12 @@ pub(crate) struct NameForm {
     display_name: String,
 }
 
-pub(crate) async fn name(visit: Visit, Form(form): Form<NameForm>) -> Page {
-    let renamed = visit.app.chat.rename_self(&visit.actor, &form.display_name).await;
+pub(crate) async fn name(visit: Visit, FormBody(form): FormBody<NameForm>) -> Page {
+    let renamed = visit
+        .app
+        .chat
+        .rename_self(&visit.actor, &form.display_name)
+        .await;
     let typed = form.display_name;
     let is_refused = renamed.is_err();
     answer(&visit, renamed.map(|_| "Name saved."), |page| {
@@ -147,7 +174,7 @@ pub(crate) struct PasswordForm {
     password_confirm: String,
 }
 
-pub(crate) async fn password(visit: Visit, Form(form): Form<PasswordForm>) -> Page {
+pub(crate) async fn password(visit: Visit, FormBody(form): FormBody<PasswordForm>) -> Page {
     let chat = &visit.app.chat;
     let changed = chat
         .change_password(
@@ -162,21 +189,39 @@ pub(crate) async fn password(visit: Visit, Form(form): Form<PasswordForm>) -> Pa
     answer(&visit, changed.map(|()| notice), |_| {}).await
 }
 
-pub(crate) async fn end_session(visit: Visit, Path(id): Path<i64>) -> Page {
-    let ended = visit.app.chat.end_session(&visit.actor, SessionId(id)).await;
-    answer(&visit, ended.map(|()| "That browser is signed out."), |_| {}).await
+pub(crate) async fn end_session(visit: Visit, PageId(id): PageId) -> Page {
+    let ended = visit
+        .app
+        .chat
+        .end_session(&visit.actor, SessionId(id))
+        .await;
+    answer(
+        &visit,
+        ended.map(|()| "That browser is signed out."),
+        |_| {},
+    )
+    .await
 }
 
 pub(crate) async fn end_others(visit: Visit) -> Page {
     let ended = visit.app.chat.end_other_sessions(&visit.actor).await;
-    answer(&visit, ended.map(|_| "Every other browser is signed out."), |_| {}).await
+    answer(
+        &visit,
+        ended.map(|_| "Every other browser is signed out."),
+        |_| {},
+    )
+    .await
 }
 
 /// A form with repeated `scopes`, which the ordinary form type cannot read.
 pub(crate) async fn make_token(visit: Visit, RawForm(form): RawForm) -> Page {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&form).unwrap_or_default();
     let mut name = String::new();
-    let mut scopes = Scopes { read: false, write: false, admin: false };
+    let mut scopes = Scopes {
+        read: false,
+        write: false,
+        admin: false,
+    };
     for (field, value) in pairs {
         match (field.as_str(), Scope::from_word(&value)) {
             ("name", _) => name = value,
@@ -186,19 +231,33 @@ pub(crate) async fn make_token(visit: Visit, RawForm(form): RawForm) -> Page {
             _ => {}
         }
     }
-    match visit.app.chat.create_token(&visit.actor, &name, scopes).await {
+    match visit
+        .app
+        .chat
+        .create_token(&visit.actor, &name, scopes)
+        .await
+    {
         Ok(made) => {
             // Shown once, so it cannot wait behind a redirect.
-            let mut page = settings_page(&visit).await.map_err(|error| visit.error(error))?;
-            page.new_token = Some(NewTokenView { name: made.info.name, secret: made.secret });
-            let body = if visit.is_scripted { render(&page.as_main()) } else { render(&page) };
+            let mut page = settings_page(&visit)
+                .await
+                .map_err(|error| visit.error(error))?;
+            page.new_token = Some(NewTokenView {
+                name: made.info.name,
+                secret: made.secret,
+            });
+            let body = if visit.is_scripted {
+                render(&page.as_main())
+            } else {
+                render(&page)
+            };
             Ok(html(StatusCode::OK, body))
         }
         Err(error) => answer(&visit, Err(error), |page| page.token_name = name).await,
     }
 }
 
-pub(crate) async fn delete_token(visit: Visit, Path(id): Path<i64>) -> Page {
+pub(crate) async fn delete_token(visit: Visit, PageId(id): PageId) -> Page {
     let deleted = visit.app.chat.delete_token(&visit.actor, TokenId(id)).await;
     answer(&visit, deleted.map(|()| "The token is deleted."), |_| {}).await
 }

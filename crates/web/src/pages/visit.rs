@@ -1,22 +1,23 @@
 //! What every page handler knows of a request: who asks, from where, and whether a script
 //! or a bare browser waits for the answer.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
+use chat::Error;
+use chat::accounts::Device;
 use domain::Actor;
 use http::HeaderMap;
-use http::header::USER_AGENT;
 use http::request::Parts;
-
-use chat::accounts::Device;
+use http::uri::PathAndQuery;
+use serde::de::DeserializeOwned;
 
 use super::respond::PageError;
 use crate::auth;
 use crate::hosts::Client;
+use crate::problem::Problem;
 use crate::state::App;
 
-/// A request of a signed-in person. Anyone else is led to the log-in page and back, or to
-/// set-up while the house has no owner.
+/// A request of a signed-in person. Anyone else is led to the log-in page and back.
 pub(crate) struct Visit {
     pub(crate) app: App,
     pub(crate) actor: Actor,
@@ -42,11 +43,17 @@ impl FromRequestParts<App> for Stranger {
         let client = auth::client(parts);
         let actor = match auth::session_actor(app, &parts.headers, &client).await {
             Ok(actor) => Some(actor),
-            Err(chat::Error::Unauthorized) => None,
+            Err(Error::Unauthorized) => None,
             Err(error) => return Err(PageError::new(error, is_scripted(parts)).into_response()),
         };
-        let device = device(&parts.headers, &client);
-        Ok(Self { app: app.clone(), client, actor, headers: parts.headers.clone(), device })
+        let device = auth::device(&client, &parts.headers);
+        Ok(Self {
+            app: app.clone(),
+            client,
+            actor,
+            headers: parts.headers.clone(),
+            device,
+        })
     }
 }
 
@@ -58,31 +65,29 @@ impl FromRequestParts<App> for Visit {
         let client = auth::client(parts);
         match auth::session_actor(app, &parts.headers, &client).await {
             Ok(actor) => {
-                let device = device(&parts.headers, &client);
-                Ok(Self { app: app.clone(), actor, client, is_scripted, device })
+                let device = auth::device(&client, &parts.headers);
+                Ok(Self {
+                    app: app.clone(),
+                    actor,
+                    client,
+                    is_scripted,
+                    device,
+                })
             }
-            Err(chat::Error::Unauthorized) => Err(lead_in(parts, app, is_scripted).await),
+            Err(Error::Unauthorized) if !is_scripted => Err(to_login(parts)),
             Err(error) => Err(PageError::new(error, is_scripted).into_response()),
         }
     }
 }
 
-/// Where someone goes who is not signed in.
-async fn lead_in(parts: &Parts, app: &App, is_scripted: bool) -> Response {
-    match app.chat.is_set_up().await {
-        Ok(true) => {}
-        Ok(false) => return Redirect::to("/setup").into_response(),
-        Err(error) => return PageError::new(error, is_scripted).into_response(),
-    }
-    if is_scripted {
-        return PageError::new(chat::Error::Unauthorized, true).into_response();
-    }
-    // Only what can be loaded again is worth coming back to.
-    let back = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    if parts.method != http::Method::GET || back == "/" {
+/// Leads to the log-in. What was asked for comes back as `next` if it was a page to look
+/// at; a form that was sent cannot be sent again by a redirect.
+fn to_login(parts: &Parts) -> Response {
+    let asked = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if !parts.method.is_safe() || asked == "/" {
         return Redirect::to("/login/").into_response();
     }
-    let next = serde_urlencoded::to_string([("next", back)]).unwrap_or_default();
+    let next = serde_urlencoded::to_string([("next", asked)]).unwrap_or_default();
     Redirect::to(&format!("/login/?{next}")).into_response()
 }
 
@@ -90,11 +95,45 @@ fn is_scripted(parts: &Parts) -> bool {
     parts.headers.contains_key("hx-request")
 }
 
-pub(crate) fn device(headers: &HeaderMap, client: &Client) -> Device {
-    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    Device {
-        agent: agent.to_owned(),
-        address: auth::limit_key(client.address),
-        known_mark: auth::known_mark(headers),
+impl Visit {
+    /// An error in the shape this visitor can show.
+    pub(crate) fn error(&self, error: Error) -> PageError {
+        PageError::new(error, self.is_scripted)
+    }
+}
+
+impl From<PageError> for Response {
+    fn from(error: PageError) -> Self {
+        error.into_response()
+    }
+}
+
+/// The query of a page; what cannot be read is a page that says so.
+pub(crate) struct PageQuery<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for PageQuery<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        match Query::<T>::from_request_parts(parts, app).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(_) => Err(
+                Problem::invalid("the address asks for something that is no number").into_page(),
+            ),
+        }
+    }
+}
+
+/// The number in a page's address; anything else is no address of ours.
+pub(crate) struct PageId(pub(crate) i64);
+
+impl FromRequestParts<App> for PageId {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        match Path::<i64>::from_request_parts(parts, app).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(Problem::not_found().into_page()),
+        }
     }
 }

@@ -98,7 +98,11 @@ impl SidebarRoom {
     /// What the line counts: mentions when there are any, else what is unread. Counting
     /// stops at 1,000, so that is written as more than 999.
     pub(crate) fn count(&self) -> String {
-        match if self.mentions > 0 { self.mentions } else { self.unread } {
+        match if self.mentions > 0 {
+            self.mentions
+        } else {
+            self.unread
+        } {
             ..=0 => String::new(),
             count @ 1..=999 => count.to_string(),
             _ => "999+".into(),

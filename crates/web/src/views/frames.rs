@@ -27,10 +27,18 @@ pub fn write_event_frame(event: &Event, out: &mut String) {
     let _ = write!(out, "<!--{}:{}-->", event.room, event.seq);
     match &event.kind {
         EventKind::MessagePosted(message) => append(out, |out| {
-            render_into(&MessageFragment { message: MessageView::of(message) }, out);
+            render_into(
+                &MessageFragment {
+                    message: MessageView::of(message),
+                },
+                out,
+            );
         }),
         EventKind::MessageEdited(message) | EventKind::MessageDeleted(message) => {
-            let message = MessageView { is_oob: true, ..MessageView::of(message) };
+            let message = MessageView {
+                is_oob: true,
+                ..MessageView::of(message)
+            };
             render_into(&MessageFragment { message }, out);
         }
         EventKind::MemberJoined { .. }

@@ -61,7 +61,10 @@ fn no_template_carries_script_style_or_anything_that_htmx_would_evaluate() {
         }
         for (at, _) in lower.match_indices("hx-trigger=\"") {
             let value = lower[at + 12..].split('"').next().unwrap();
-            assert!(!value.contains('['), "{name}: a filter in hx-trigger={value}");
+            assert!(
+                !value.contains('['),
+                "{name}: a filter in hx-trigger={value}"
+            );
         }
     }
 }
@@ -84,10 +87,17 @@ fn only_a_messages_compiled_body_is_put_in_unescaped() {
 fn every_icon_and_asset_that_a_template_names_exists() {
     for (name, text) in templates() {
         for icon in arguments(&text, "icon") {
-            assert!(assets::icon(icon).is_some(), "{name}: no icon {icon}; see icons.txt");
+            assert!(
+                assets::icon(icon).is_some(),
+                "{name}: no icon {icon}; see icons.txt"
+            );
         }
         for asset in arguments(&text, "asset") {
-            assert_ne!(assets::url(asset), assets::url(""), "{name}: no asset {asset}");
+            assert_ne!(
+                assets::url(asset),
+                assets::url(""),
+                "{name}: no asset {asset}"
+            );
         }
     }
 }
@@ -96,7 +106,10 @@ fn every_icon_and_asset_that_a_template_names_exists() {
 fn every_id_that_scripts_look_for_is_in_a_template() {
     let all: String = templates().into_iter().map(|(_, text)| text).collect();
     for id in crate::ids::IN_TEMPLATES {
-        assert!(all.contains(&format!("id=\"{id}\"")), "no template has id=\"{id}\"");
+        assert!(
+            all.contains(&format!("id=\"{id}\"")),
+            "no template has id=\"{id}\""
+        );
     }
 }
 
@@ -105,7 +118,10 @@ fn every_form_posts_to_an_address_and_every_button_and_field_has_words() {
     for (name, text) in templates() {
         for (at, _) in text.match_indices("<form") {
             let tag = &text[at..at + text[at..].find('>').unwrap()];
-            assert!(tag.contains("method=") && tag.contains("action="), "{name}: {tag}");
+            assert!(
+                tag.contains("method=") && tag.contains("action="),
+                "{name}: {tag}"
+            );
         }
         for (at, _) in text.match_indices("button--icon") {
             let tag = &text[at..at + text[at..].find('>').unwrap()];

@@ -3,9 +3,9 @@
 use askama::Template;
 use domain::{MemberRole, User, UserId};
 
+use super::filters;
 use super::frame::{AppFrame, Place};
 use super::rooms::RoomView;
-use super::filters;
 
 /// A member in the list.
 #[derive(Clone, Debug)]

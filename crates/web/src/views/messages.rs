@@ -75,16 +75,18 @@ impl<'a> MessageView<'a> {
             at: Stamp(message.created_at),
             is_edited: message.edited_at.is_some() && message.body.is_some(),
             // A tombstone quotes nobody: the answer is gone with its words.
-            quote: message.reply_to.as_ref().filter(|_| message.body.is_some()).map(|quote| {
-                QuoteView {
+            quote: message
+                .reply_to
+                .as_ref()
+                .filter(|_| message.body.is_some())
+                .map(|quote| QuoteView {
                     id: quote.id,
                     author: &quote.author.display_name,
                     text: quote
                         .source
                         .as_deref()
                         .map(|source| domain::markup::plain_line(source, QUOTE_CHARS)),
-                }
-            }),
+                }),
             body: match &message.body {
                 Some(Body::Markdown { html, .. }) => BodyView::Html(html),
                 Some(Body::Sealed(_)) => BodyView::Sealed,
@@ -157,7 +159,9 @@ fn in_tag(before: &str) -> bool {
 }
 
 fn in_code(before: &str) -> bool {
-    before.rfind("<code").is_some_and(|open| before.rfind("</code").is_none_or(|end| end < open))
+    before
+        .rfind("<code")
+        .is_some_and(|open| before.rfind("</code").is_none_or(|end| end < open))
 }
 
 impl fmt::Display for Mentions<'_> {
@@ -250,25 +254,32 @@ impl<'a> EventView<'a> {
             EventKind::MemberJoined { user, by, reason } => {
                 let user = user.display_name.as_str();
                 vec![match (reason, by) {
-                    (JoinReason::Added, Some(by)) => {
-                        EventLine::Added { user, by: &by.display_name }
-                    }
+                    (JoinReason::Added, Some(by)) => EventLine::Added {
+                        user,
+                        by: &by.display_name,
+                    },
                     _ => EventLine::Joined { user },
                 }]
             }
             EventKind::MemberLeft { user, by, reason } => {
                 let user = user.display_name.as_str();
                 vec![match (reason, by) {
-                    (LeaveReason::Removed, Some(by)) => {
-                        EventLine::Removed { user, by: &by.display_name }
-                    }
+                    (LeaveReason::Removed, Some(by)) => EventLine::Removed {
+                        user,
+                        by: &by.display_name,
+                    },
                     (LeaveReason::Left, _) => EventLine::Left { user },
                     _ => EventLine::Gone { user },
                 }]
             }
             EventKind::RoomChanged(changes) => room_lines(changes),
         };
-        Some(Self { room: event.room, seq: event.seq, at: Stamp(event.at), lines })
+        Some(Self {
+            room: event.room,
+            seq: event.seq,
+            at: Stamp(event.at),
+            lines,
+        })
     }
 
     pub(crate) fn clock(&self) -> super::stamp::Clock {
@@ -278,7 +289,10 @@ impl<'a> EventView<'a> {
 
 fn room_lines(changes: &domain::RoomChanges) -> Vec<EventLine<'_>> {
     // The command line has no name of its own: the house acts.
-    let by = changes.by.as_ref().map_or(super::HOUSE, |by: &Author| by.display_name.as_str());
+    let by = changes
+        .by
+        .as_ref()
+        .map_or(super::HOUSE, |by: &Author| by.display_name.as_str());
     let mut lines = Vec::new();
     if let Some(name) = &changes.name {
         lines.push(EventLine::Named { by, name });

@@ -3,9 +3,9 @@
 use askama::Template;
 use domain::{MessageId, Nonce, Room, RoomId, RoomKind, Seq};
 
+use super::filters;
 use super::frame::{AppFrame, Errors, Place, room_icon};
 use super::messages::{BodyView, Refusal, TimelineView};
-use super::filters;
 
 /// A room's head.
 #[derive(Clone, Debug)]

@@ -42,10 +42,14 @@ impl TokenRow {
     /// The words for a set of scopes.
     #[must_use]
     pub fn scope_words(scopes: Scopes) -> Vec<&'static str> {
-        [(scopes.read, "read"), (scopes.write, "write"), (scopes.admin, "admin")]
-            .into_iter()
-            .filter_map(|(has, word)| has.then_some(word))
-            .collect()
+        [
+            (scopes.read, "read"),
+            (scopes.write, "write"),
+            (scopes.admin, "admin"),
+        ]
+        .into_iter()
+        .filter_map(|(has, word)| has.then_some(word))
+        .collect()
     }
 }
 

@@ -61,7 +61,11 @@ impl Stamp {
         let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * of_year + 2) / 153;
-        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let month = if march_month < 10 {
+            march_month + 3
+        } else {
+            march_month - 9
+        };
         Fields {
             year: year_of_era + era * 400 + i64::from(month <= 2),
             month,
@@ -170,6 +174,9 @@ mod tests {
         assert_eq!(leap.to_string(), "2024-02-29T00:00:00.000Z");
         assert_eq!(leap.day().to_string(), "29 Feb 2024, 00:00 UTC");
         assert_eq!(Stamp(Time(1_795_162_694_005)).clock().to_string(), "08:18");
-        assert_eq!(Stamp(Time(i64::MAX)).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(
+            Stamp(Time(i64::MAX)).to_string(),
+            "9999-12-31T23:59:59.999Z"
+        );
     }
 }

@@ -3,9 +3,7 @@
 
 use std::io::Write as _;
 
-use domain::{
-    Event, EventKind, JoinReason, LeaveReason, Message, RoomChanges, RoomId, Seq, Time,
-};
+use domain::{Event, EventKind, JoinReason, LeaveReason, Message, RoomChanges, RoomId, Seq, Time};
 
 use super::sample::{self, author, message};
 use super::{
@@ -15,7 +13,12 @@ use super::{
 
 fn frame_of(kind: EventKind) -> String {
     let mut out = String::new();
-    let event = Event { room: RoomId(1), seq: Seq(17), at: sample::NOW, kind };
+    let event = Event {
+        room: RoomId(1),
+        seq: Seq(17),
+        at: sample::NOW,
+        kind,
+    };
     write_event_frame(&event, &mut out);
     out
 }
@@ -42,8 +45,10 @@ fn an_edited_message_replaces_itself_and_says_so() {
 
 #[test]
 fn a_deleted_message_is_a_tombstone_without_its_words_or_quote() {
-    let deleted =
-        Message { reply_to: Some(sample::quote(9, 1, None)), ..sample::deleted(12, 2, 0) };
+    let deleted = Message {
+        reply_to: Some(sample::quote(9, 1, None)),
+        ..sample::deleted(12, 2, 0)
+    };
     let html = frame_of(EventKind::MessageDeleted(deleted));
     assert!(html.contains("This message was deleted.") && html.contains(" data-deleted"));
     assert!(!html.contains("data-reply-to") && !html.contains("message__body"));
@@ -53,18 +58,35 @@ fn a_deleted_message_is_a_tombstone_without_its_words_or_quote() {
 fn event_lines_name_who_did_what() {
     fn check(kind: EventKind, expected: &str) {
         let html = frame_of(kind);
-        let line = html.split("event__text\">").nth(1).unwrap().split("</span>").next().unwrap();
+        let line = html
+            .split("event__text\">")
+            .nth(1)
+            .unwrap()
+            .split("</span>")
+            .next()
+            .unwrap();
         let words = line.replace("<bdi>", "").replace("</bdi>", "");
         assert_eq!(words.replace("<bdi class=\"event__what\">", ""), expected);
     }
     let by = || Some(author(1));
     let user = || author(2);
-    let joined = |by, reason| EventKind::MemberJoined { user: user(), by, reason };
-    let left = |by, reason| EventKind::MemberLeft { user: user(), by, reason };
+    let joined = |by, reason| EventKind::MemberJoined {
+        user: user(),
+        by,
+        reason,
+    };
+    let left = |by, reason| EventKind::MemberLeft {
+        user: user(),
+        by,
+        reason,
+    };
     check(joined(None, JoinReason::Joined), "Bob joined.");
     check(joined(by(), JoinReason::Added), "Ada Lovelace added Bob.");
     check(left(None, LeaveReason::Left), "Bob left.");
-    check(left(by(), LeaveReason::Removed), "Ada Lovelace removed Bob.");
+    check(
+        left(by(), LeaveReason::Removed),
+        "Ada Lovelace removed Bob.",
+    );
     check(left(by(), LeaveReason::Banned), "Bob is no longer here.");
     let changes = RoomChanges {
         name: Some("Tea".into()),
@@ -106,21 +128,31 @@ fn words_that_people_typed_are_never_markup() {
     let mut hostile = message(1, 2, 0, "<p>ok</p>");
     hostile.author.display_name = "<script>alert(1)</script>\" onload=\"x".into();
     hostile.author.username = "a\"><img src=x>".into();
-    hostile.reply_to = Some(domain::Quote { author: hostile.author.clone(), ..sample::quote(1, 2, None) });
-    let html = render(&MessageFragment { message: MessageView::of(&hostile) });
+    hostile.reply_to = Some(domain::Quote {
+        author: hostile.author.clone(),
+        ..sample::quote(1, 2, None)
+    });
+    let html = render(&MessageFragment {
+        message: MessageView::of(&hostile),
+    });
     assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("\" onload"));
 
     let room = sample::room(2, "x", "</textarea><script>", "\"><b>");
     let page = render(&sample::room_page(&room, &[]));
     assert!(!page.contains("</textarea><script>") && !page.contains("\"><b>"));
-    let refusal = render(&RefusalFragment { code: "too_long", text: "<b>" });
+    let refusal = render(&RefusalFragment {
+        code: "too_long",
+        text: "<b>",
+    });
     assert!(!refusal.contains("<b>"));
 }
 
 #[test]
 fn a_page_of_the_timeline_says_where_it_stands() {
     let messages = [short_message()];
-    let html = render(&TimelineFragment { timeline: sample::timeline(&messages) });
+    let html = render(&TimelineFragment {
+        timeline: sample::timeline(&messages),
+    });
     assert!(html.starts_with("<ol id=\"messages\""));
     assert!(html.contains("data-has-older=\"false\"") && html.contains("data-seq=\"17\""));
     assert!(html.contains("data-epoch=\"0123456789abcdef\""));
@@ -180,7 +212,14 @@ fn preview() {
 #[expect(clippy::print_stdout, reason = "the figure is the point")]
 fn room_page_speed() {
     let messages: Vec<Message> = (1..=50)
-        .map(|seq| message(seq, seq % 7 + 1, seq, "<p>Shall we meet at four? <em>Yes</em>, @ada.</p>"))
+        .map(|seq| {
+            message(
+                seq,
+                seq % 7 + 1,
+                seq,
+                "<p>Shall we meet at four? <em>Yes</em>, @ada.</p>",
+            )
+        })
         .collect();
     let room = sample::lobby();
     let start = std::time::Instant::now();

@@ -1,0 +1,273 @@
+//! Bodies of requests: bounded in size, in time and in slowness, and read by extractors
+//! whose refusals are ours.
+//!
+//! A body that is already here costs no timer: one is armed only when the peer makes us
+//! wait.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, Sleep};
+
+use crate::problem::Problem;
+use crate::settings::Bounds;
+
+/// Deepest nesting of JSON that is read, on sockets too.
+pub(crate) const MAX_JSON_DEPTH: usize = 32;
+
+/// Why a body ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyRefused {
+    #[error("the body is above {0} bytes")]
+    TooLarge(usize),
+    #[error("the body came too slowly")]
+    TooSlow,
+    #[error("the body broke off")]
+    Broken,
+}
+
+/// Refuses a body that announces too much, before anything of it is read.
+pub(crate) fn check_length(headers: &HeaderMap, bounds: &Bounds) -> Result<(), Problem> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    match announced.map(str::parse::<u64>) {
+        Some(Ok(length)) if length > bounds.max_body_bytes as u64 => {
+            Err(Problem::payload_too_large(bounds.max_body_bytes))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request's body within [`Bounds`].
+pub(crate) struct Guarded {
+    inner: Incoming,
+    max_bytes: usize,
+    grace: Duration,
+    bytes_per_s: u64,
+    timeout: Duration,
+    received: usize,
+    began: Option<Instant>,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Guarded {
+    pub(crate) fn new(inner: Incoming, bounds: &Bounds) -> Self {
+        Self {
+            inner,
+            max_bytes: bounds.max_body_bytes,
+            grace: bounds.body_grace,
+            bytes_per_s: bounds.body_bytes_per_s.max(1),
+            timeout: bounds.body_timeout,
+            received: 0,
+            began: None,
+            waiting: None,
+        }
+    }
+
+    /// When what has come so far is too little.
+    fn deadline(&self, began: Instant) -> Instant {
+        let earned = Duration::from_millis(self.received as u64 * 1000 / self.bytes_per_s);
+        began + (self.grace + earned).min(self.timeout)
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let deadline = self.deadline(began);
+        let sleep = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl Body for Guarded {
+    type Data = Bytes;
+    type Error = BodyRefused;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyRefused>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.received += frame.data_ref().map_or(0, Bytes::len);
+                if self.received > self.max_bytes {
+                    return Poll::Ready(Some(Err(BodyRefused::TooLarge(self.max_bytes))));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(BodyRefused::Broken))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match self.poll_deadline(cx) {
+                Poll::Ready(()) => Poll::Ready(Some(Err(BodyRefused::TooSlow))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Reads a whole body, bounded by what [`Guarded`] allows.
+pub(crate) async fn read_body(body: axum::body::Body) -> Result<Bytes, Problem> {
+    match body.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+fn refusal(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<BodyRefused>() {
+            return match refused {
+                BodyRefused::TooLarge(limit) => Problem::payload_too_large(*limit),
+                BodyRefused::TooSlow => Problem::request_timeout(),
+                BodyRefused::Broken => Problem::invalid("the body broke off"),
+            };
+        }
+        cause = error.source();
+    }
+    Problem::invalid("the body could not be read")
+}
+
+/// A JSON body. Unknown fields are refused by the types themselves.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        // A form of another site can send text/plain without asking; never JSON.
+        if !is_media_type(request.headers(), "application/json") {
+            return Err(Problem::unsupported_media_type("application/json"));
+        }
+        let body = read_body(request.into_body()).await?;
+        from_json(&body).map(Self)
+    }
+}
+
+/// Reads JSON of bounded depth.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+    if depth_exceeds(text, MAX_JSON_DEPTH) {
+        return Err(Problem::invalid(format!(
+            "the JSON is nested more than {MAX_JSON_DEPTH} levels deep"
+        )));
+    }
+    serde_json::from_slice(text).map_err(|error| Problem::invalid(json_reason(&error)))
+}
+
+/// What is wrong with a JSON text, in serde's words; they name fields and types, and quote
+/// of the input only what stands in a wrong place, which goes back to its sender alone.
+pub(crate) fn json_reason(error: &serde_json::Error) -> String {
+    let mut reason = format!("the JSON cannot be read: {error}");
+    if reason.len() > 300 {
+        let end = (0..=300)
+            .rev()
+            .find(|at| reason.is_char_boundary(*at))
+            .unwrap_or(0);
+        reason.truncate(end);
+        reason.push('…');
+    }
+    reason
+}
+
+/// Whether JSON is nested deeper than `max`. Looks at brackets outside strings only, so it
+/// needs no valid JSON.
+pub(crate) fn depth_exceeds(text: &[u8], max: usize) -> bool {
+    // Most bodies are shorter than what could be that deep.
+    if text.len() <= max {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > max {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A form's body (`application/x-www-form-urlencoded`), for pages.
+#[derive(Debug)]
+pub(crate) struct FormBody<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for FormBody<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        read_form(request)
+            .await
+            .map(Self)
+            .map_err(Problem::into_page)
+    }
+}
+
+async fn read_form<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    if !is_media_type(request.headers(), "application/x-www-form-urlencoded") {
+        return Err(Problem::unsupported_media_type("a form"));
+    }
+    let body = read_body(request.into_body()).await?;
+    serde_urlencoded::from_bytes(&body)
+        .map_err(|error| Problem::invalid(format!("the form cannot be read: {error}")))
+}
+
+fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let said = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    said.is_some_and(|said| {
+        let kind = said.split(';').next().unwrap_or("").trim();
+        kind.eq_ignore_ascii_case(expected)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_JSON_DEPTH, depth_exceeds, from_json};
+
+    #[test]
+    fn json_is_read_to_a_depth_of_32() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(!depth_exceeds(nested(32).as_bytes(), MAX_JSON_DEPTH));
+        assert!(depth_exceeds(nested(33).as_bytes(), MAX_JSON_DEPTH));
+        let in_text = format!(r#"{{"body":"{}\"{}"}}"#, "[".repeat(50), "{".repeat(50));
+        assert!(!depth_exceeds(in_text.as_bytes(), MAX_JSON_DEPTH));
+        assert!(depth_exceeds(
+            "{\"a\":".repeat(40).as_bytes(),
+            MAX_JSON_DEPTH
+        ));
+        assert!(from_json::<serde_json::Value>(nested(32).as_bytes()).is_ok());
+        assert!(from_json::<serde_json::Value>(nested(100_000).as_bytes()).is_err());
+    }
+}
