@@ -80,7 +80,8 @@ impl SqliteStore {
                 .pragma_query_value(None, "page_size", |row| row.get(0))
                 .map_err(error_from)?;
             let pages = max_bytes / u64::from(page_size.max(1));
-            conn.pragma_query(None, &format!("max_page_count={pages}"), |_| Ok(()))
+            let pages = i64::try_from(pages).unwrap_or(i64::MAX);
+            conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
                 .map_err(error_from)?;
         }
         conn.busy_timeout(writer::BUSY_SLICE).map_err(error_from)?;

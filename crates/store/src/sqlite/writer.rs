@@ -1,15 +1,19 @@
 //! The one thread that writes: group commit.
 //!
-//! It takes up to [`MAX_BATCH`] queued operations, runs each in a savepoint of one
-//! transaction, commits once and only then answers, so the flush of the disk is shared by
-//! everyone who waited for it. It knows no tables but the full-text one, whose rows it
-//! collects: FTS5 writes out its pending terms at every savepoint (27 µs a row against 11),
-//! so the rows of a whole batch go in after the last savepoint.
+//! It takes up to [`MAX_BATCH`] queued operations, runs them in one transaction, commits
+//! once and only then answers, so the flush of the disk is shared by everyone who waited
+//! for it. It knows no tables but the full-text one, whose rows it collects: FTS5 writes
+//! out its pending terms at every savepoint (27 µs a row against 11), so the rows of a
+//! whole batch go in at its end.
 //!
-//! What a newcomer would get wrong: an operation may run **twice**. When the transaction
-//! itself is lost (full disk, failed full-text write), everything is undone and redone one
-//! by one, so that one bad operation fails alone. Operations must not have effects outside
-//! the database.
+//! Savepoints are for trouble alone. With one open, SQLite copies every page before its
+//! first change, which costs more than the rows of a message. An operation that is refused
+//! has normally written nothing yet (checks come first), and then there is nothing to undo.
+//! Only when one fails *after* it wrote is the batch undone and run again, each operation
+//! in a savepoint; and when that fails too (full disk, failed full-text write), one by one.
+//!
+//! What a newcomer would get wrong: so an operation may run **up to three times**, and must
+//! not have effects outside the database. Its refusals belong before its first write.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -212,12 +216,27 @@ fn dead() -> StoreError {
     StoreError::Unavailable("a flush to disk failed; nothing can be stored until a restart".into())
 }
 
+fn undone() -> StoreError {
+    StoreError::Unavailable("the transaction was rolled back".into())
+}
+
 fn closed() -> StoreError {
     StoreError::Unavailable("the database is closed".into())
 }
 
+/// How far apart the operations of a batch are kept.
+#[derive(Clone, Copy, PartialEq)]
+enum Apart {
+    /// Not at all: fast, and right as long as none fails after writing.
+    No,
+    /// Each in a savepoint.
+    Savepoints,
+}
+
 /// Why a batch as a whole did not happen.
 enum Lost {
+    /// An operation failed after it wrote, and no savepoint kept it apart.
+    Mixed,
     /// Another process holds the write lock.
     Busy(String),
     /// It is undone; running the operations one by one may save most of them.
@@ -311,9 +330,11 @@ impl Thread {
         if self.is_dead.load(Ordering::Acquire) {
             return fail_all(batch, dead);
         }
+        let mut apart = Apart::No;
         loop {
-            match self.commit(batch) {
+            match self.commit(batch, apart) {
                 Ok(()) => return answer_all(batch),
+                Err(Lost::Mixed) => apart = Apart::Savepoints,
                 Err(Lost::Busy(text)) => {
                     // Newcomers wait together with those here, each for its own patience.
                     expire(batch, &text);
@@ -351,8 +372,10 @@ impl Thread {
     fn one_by_one(&mut self, batch: &mut Batch) {
         for (operation, since) in batch.drain(..) {
             let mut single = vec![(operation, since)];
-            match self.commit(&mut single) {
+            match self.commit(&mut single, Apart::No) {
                 Ok(()) => answer_all(&mut single),
+                // Alone there is nobody to be kept apart from.
+                Err(Lost::Mixed) => fail_all(&mut single, closed),
                 Err(Lost::Busy(text)) => {
                     fail_all(&mut single, || StoreError::Unavailable(text.clone()))
                 }
@@ -372,12 +395,12 @@ impl Thread {
 
     /// Runs and commits `batch`. On `Ok` every operation holds its own outcome and those
     /// that succeeded are on disk; on `Err` nothing is.
-    fn commit(&mut self, batch: &mut Batch) -> std::result::Result<(), Lost> {
+    fn commit(&mut self, batch: &mut Batch, apart: Apart) -> std::result::Result<(), Lost> {
         if self.is_dead.load(Ordering::Acquire) {
             return Err(Lost::Undone(dead()));
         }
         self.execute("begin immediate").map_err(|e| self.lost(e))?;
-        let outcome = self.run(batch);
+        let outcome = self.run(batch, apart);
         if outcome.is_err() && !self.conn.is_autocommit() {
             // Should this fail too, the next `begin` says so.
             let _ = self.execute("rollback");
@@ -385,45 +408,48 @@ impl Thread {
         outcome
     }
 
-    fn run(&self, batch: &mut Batch) -> std::result::Result<(), Lost> {
+    fn run(&self, batch: &mut Batch, apart: Apart) -> std::result::Result<(), Lost> {
         let mut tx = Tx {
             conn: &self.conn,
             search: Vec::with_capacity(batch.len()),
         };
-        let alone = batch.len() == 1;
-        let mut written = 0_usize;
+        let is_alone = batch.len() == 1;
+        let mut has_written = false;
         for (operation, _) in batch.iter_mut() {
             let kept = tx.search.len();
-            if !alone {
+            let changes = self.conn.total_changes();
+            if apart == Apart::Savepoints {
                 self.execute("savepoint operation")
                     .map_err(|e| self.lost(e))?;
             }
             let is_ok = operation.run(&mut tx);
             if self.conn.is_autocommit() {
-                // SQLite has rolled back everything by itself, others' work included.
-                return if alone {
+                // SQLite has rolled back everything by itself, others' work included. Alone,
+                // the operation holds the reason already.
+                return if is_alone {
                     Ok(())
                 } else {
-                    Err(Lost::Undone(StoreError::Unavailable(
-                        "the transaction was rolled back".into(),
-                    )))
+                    Err(Lost::Undone(undone()))
                 };
             }
             if is_ok {
-                written += 1;
+                has_written = true;
             } else {
                 tx.search.truncate(kept);
-                if !alone {
+                let wrote = self.conn.total_changes() != changes;
+                if apart == Apart::Savepoints {
                     self.execute("rollback to operation")
                         .map_err(|e| self.lost(e))?;
+                } else if wrote && !is_alone {
+                    return Err(Lost::Mixed);
                 }
             }
-            if !alone {
+            if apart == Apart::Savepoints {
                 self.execute("release operation")
                     .map_err(|e| self.lost(e))?;
             }
         }
-        if written == 0 {
+        if !has_written {
             return self.execute("rollback").map_err(|e| self.lost(e));
         }
         self.write_search(&tx.search).map_err(|e| self.lost(e))?;
@@ -553,3 +579,168 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("REMOVE_SEARCH", REMOVE_SEARCH),
     ("DATA_VERSION", DATA_VERSION),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::{Thread, Writer};
+    use crate::sqlite::checkpoint::Checkpointer;
+    use crate::sqlite::{migrate, open_connection};
+    use crate::{Conflict, Result, StoreError};
+
+    /// A writer on a house with an extra table, and another connection to look with.
+    fn writer(folder: &tempfile::TempDir) -> (Writer, rusqlite::Connection) {
+        let path = folder.path().join("house.sqlite3");
+        std::fs::File::create(&path).unwrap();
+        let mut conn = open_connection(&path).unwrap();
+        migrate::apply(&mut conn).unwrap();
+        conn.execute_batch("create table t (x integer primary key)")
+            .unwrap();
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        let writer = Writer::start(conn, checkpointer, None).unwrap();
+        (writer, open_connection(&path).unwrap())
+    }
+
+    fn rows(conn: &rusqlite::Connection, table: &str) -> i64 {
+        conn.query_row(&format!("select count(*) from {table}"), [], |row| {
+            row.get(0)
+        })
+        .unwrap()
+    }
+
+    /// Queues one that blocks the thread, so that what comes next is one batch.
+    async fn hold(
+        writer: &Writer,
+    ) -> (
+        std::sync::mpsc::Sender<()>,
+        impl Future<Output = Result<()>>,
+    ) {
+        let (release, released) = std::sync::mpsc::channel();
+        let (started, starting) = std::sync::mpsc::channel();
+        let mut holding = Box::pin(writer.write(move |_| {
+            let _ = started.send(());
+            let _ = released.recv();
+            Ok(())
+        }));
+        std::future::poll_fn(|context| {
+            assert!(holding.as_mut().poll(context).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        starting.recv().unwrap();
+        (release, holding)
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_after_writing_fails_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, conn) = writer(&folder);
+        let (release, holding) = hold(&writer).await;
+        let insert = |number: i64, fails: bool| {
+            writer.write(move |tx| {
+                tx.execute("insert into t (x) values (?1)", [number])
+                    .unwrap();
+                tx.add_search(number, &["word".into()]);
+                if fails {
+                    return Err(StoreError::Conflict(Conflict::Stale));
+                }
+                Ok(number)
+            })
+        };
+        let all = async {
+            release.send(()).unwrap();
+            holding.await.unwrap();
+        };
+        let (first, second, third, ()) =
+            tokio::join!(insert(1, false), insert(2, true), insert(3, false), all);
+        assert_eq!((first.unwrap(), third.unwrap()), (1, 3));
+        assert!(matches!(second, Err(StoreError::Conflict(Conflict::Stale))));
+        assert_eq!(rows(&conn, "t"), 2);
+        assert_eq!(rows(&conn, "search where search match 'word'"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_full_text_row_fails_its_operation_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, conn) = writer(&folder);
+        let (release, holding) = hold(&writer).await;
+        let insert = |number: i64, breaks: bool| {
+            writer.write(move |tx| {
+                tx.execute("insert into t (x) values (?1)", [number])
+                    .unwrap();
+                if breaks {
+                    tx.execute_batch("drop table search").unwrap();
+                }
+                tx.add_search(number, &["word".into()]);
+                Ok(number)
+            })
+        };
+        let all = async {
+            release.send(()).unwrap();
+            holding.await.unwrap();
+        };
+        let (first, second, third, ()) =
+            tokio::join!(insert(1, false), insert(2, true), insert(3, false), all);
+        assert!(first.is_ok() && third.is_ok(), "{first:?} {third:?}");
+        assert!(second.is_err(), "{second:?}");
+        assert_eq!(rows(&conn, "t"), 2);
+        assert_eq!(rows(&conn, "search where search match 'word'"), 2);
+    }
+
+    #[test]
+    fn a_failed_flush_is_fatal_and_a_full_disk_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("house.sqlite3");
+        std::fs::File::create(&path).unwrap();
+        let conn = open_connection(&path).unwrap();
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        let thread = Thread::new(conn, checkpointer, std::sync::Arc::default(), None).unwrap();
+        let lost = |code| {
+            thread.lost(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(code),
+                None,
+            ))
+        };
+        for code in [
+            rusqlite::ffi::SQLITE_IOERR_FSYNC,
+            rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC,
+        ] {
+            assert!(matches!(lost(code), super::Lost::Fatal(_)));
+        }
+        let full = lost(rusqlite::ffi::SQLITE_FULL);
+        assert!(matches!(full, super::Lost::Undone(StoreError::Full)));
+        let busy = lost(rusqlite::ffi::SQLITE_BUSY);
+        assert!(matches!(busy, super::Lost::Busy(_)));
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_flush_the_hook_is_called_once_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("house.sqlite3");
+        std::fs::File::create(&path).unwrap();
+        let conn = open_connection(&path).unwrap();
+        let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = std::sync::Arc::clone(&calls);
+        let hook: super::FatalHook = std::sync::Arc::new(move |_| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        });
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        let is_dead = std::sync::Arc::default();
+        let mut thread = Thread::new(
+            conn,
+            checkpointer,
+            std::sync::Arc::clone(&is_dead),
+            Some(hook),
+        )
+        .unwrap();
+        thread.die("disk");
+        thread.die("disk");
+        assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 1);
+        let (queue, items) = tokio::sync::mpsc::channel(4);
+        let writer = Writer { queue, is_dead };
+        let serving = std::thread::spawn(move || thread.serve(items));
+        let refused = writer.write(|_| Ok(())).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+        writer.close().await;
+        serving.join().unwrap();
+    }
+}
