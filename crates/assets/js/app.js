@@ -42,3 +42,4 @@ if (me().id !== "") {
 }
 // Last: it leaves alone what others have taken over.
 forms.start();
+document.documentElement.dataset.scripts = "on";
