@@ -1,24 +1,22 @@
 //! Who a request comes from: cookies for browsers, tokens for programs.
 //!
-//! The API's handlers take [`Signed`], pages [`SignedPage`]; what the Actor may do is
+//! The API's handlers take [`Signed`], pages ask [`session_actor`]; what the Actor may do is
 //! `domain::policy`'s business. With a token in the request the API looks at no cookie, and
 //! pages never look at tokens.
 
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponse, Response};
 use chat::Error;
 use chat::accounts::{Device, SignedIn};
 use domain::Actor;
-use http::header::{AUTHORIZATION, COOKIE, LOCATION, USER_AGENT};
+use http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 
 use crate::csrf::is_bearer;
 use crate::hosts::Client;
 use crate::problem::Problem;
-use crate::routes::refuse;
 use crate::state::App;
 
 /// The session's cookie. By TLS its name promises Secure, Path=/ and no Domain, which a
@@ -43,60 +41,6 @@ impl FromRequestParts<App> for Signed {
         };
         Ok(Self(actor))
     }
-}
-
-/// Whoever looks at a page: somebody signed in, or nobody.
-#[derive(Debug)]
-pub(crate) struct Visitor(pub(crate) Option<Actor>);
-
-impl FromRequestParts<App> for Visitor {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        match session_actor(app, &parts.headers, &client(parts)).await {
-            Ok(actor) => Ok(Self(Some(actor))),
-            Err(Error::Unauthorized) => Ok(Self(None)),
-            Err(error) => Err(refuse(parts.uri.path(), error.into())),
-        }
-    }
-}
-
-/// Somebody signed in who looks at a page; others are led to the log-in and back.
-#[derive(Debug)]
-pub(crate) struct SignedPage(pub(crate) Actor);
-
-impl FromRequestParts<App> for SignedPage {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        match Visitor::from_request_parts(parts, app).await? {
-            Visitor(Some(actor)) => Ok(Self(actor)),
-            Visitor(None) => Err(to_login(parts)),
-        }
-    }
-}
-
-/// Leads to the log-in. What was asked for comes back as `next` if it was a page to look
-/// at; a form that was sent cannot be sent again by a redirect.
-fn to_login(parts: &Parts) -> Response {
-    let is_scripted = parts.headers.contains_key("hx-request");
-    let asked = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |asked| asked.as_str());
-    let to = if parts.method.is_safe() && !is_scripted && asked != "/" {
-        let query = serde_urlencoded::to_string([("next", asked)]).unwrap_or_default();
-        format!("/login/?{query}")
-    } else {
-        "/login/".to_owned()
-    };
-    let to = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/login/"));
-    if is_scripted {
-        // A redirect would be followed inside the fragment; this moves the whole page.
-        let name = HeaderName::from_static("hx-redirect");
-        return (StatusCode::UNAUTHORIZED, [(name, to)]).into_response();
-    }
-    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
 }
 
 impl FromRequestParts<App> for Client {

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use http::header::{FORWARDED, HOST};
+use http::header::HOST;
 use http::{HeaderMap, Uri};
 
 use crate::problem::Problem;
@@ -190,30 +190,25 @@ fn authority(uri: &Uri, headers: &HeaderMap, is_proxied: bool) -> Result<String,
     Ok(said.to_ascii_lowercase())
 }
 
-/// Host and optional port of the letters that host names and addresses have.
+/// Host and optional port, of the letters that host names and addresses have.
 fn is_authority(text: &str) -> bool {
-    let host = host_of(text);
-    let rest = if text.starts_with('[') {
-        text.get(host.len() + 2..)
-    } else {
-        text.get(host.len()..)
+    let is_port = |port: &str| {
+        !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
     };
-    let is_port = |port: &str| port.parse::<u16>().is_ok() && !port.starts_with('+');
-    let port_fits = match rest {
-        Some("") => true,
-        Some(rest) => rest.strip_prefix(':').is_some_and(is_port),
-        None => false,
+    if let Some(rest) = text.strip_prefix('[') {
+        let Some((host, port)) = rest.split_once(']') else {
+            return false;
+        };
+        let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return host.parse::<Ipv6Addr>().is_ok() && port_fits;
+    }
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
     };
-    let host_fits = if text.starts_with('[') {
-        host.parse::<Ipv6Addr>().is_ok()
-    } else {
-        !host.is_empty()
-            && host.len() <= 253
-            && host
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-    };
-    port_fits && host_fits
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(is_letter) && port.is_none_or(is_port)
 }
 
 /// The host of an authority: no port, no brackets, no root dot.
@@ -248,7 +243,6 @@ fn pattern(host: &str) -> Pattern {
 }
 
 fn forwarded_proto(headers: &HeaderMap) -> Option<&str> {
-    debug_assert!(FORWARDED == "forwarded", "only X-Forwarded-* is read");
     let said = headers.get("x-forwarded-proto")?.to_str().ok()?;
     said.rsplit(',').next().map(str::trim)
 }

@@ -20,6 +20,21 @@ pub(crate) fn write_json(value: &impl Serialize, out: &mut String) {
     }
 }
 
+/// Writes a numbered event as the JSON socket says it.
+pub(crate) fn write_event(happened: &Event, out: &mut String) {
+    write_json(&event(happened), out);
+}
+
+/// Writes a signal as the JSON socket says it.
+pub(crate) fn write_signal(what: &Signal, out: &mut String) {
+    write_json(&signal(what), out);
+}
+
+/// Writes what the live path itself says.
+pub(crate) fn write_control(what: &Control, out: &mut String) {
+    write_json(&control(what), out);
+}
+
 pub(crate) fn user(user: &User) -> wire::User {
     wire::User {
         id: user.id.0,
