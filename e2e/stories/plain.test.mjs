@@ -1,0 +1,121 @@
+/** The house without scripts, and the house without a mouse. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { closeBrowser, password, Person, Server, until } from "../support.mjs";
+
+after(closeBrowser);
+
+test("everything needed works with scripting off", async () => {
+  const server = await new Server().start();
+  try {
+    const ada = await Person.at(server, { javaScriptEnabled: false });
+    const { page } = ada;
+    const submit = (form = "main form") => page.click(`${form} button:not([type=button])`);
+    await ada.setUp("ada");
+    // Post, and be refused with the text kept.
+    await page.fill("#composer-input", "hello without scripts");
+    await submit("#composer");
+    await page.waitForSelector("#messages >> text=hello without scripts");
+    await page.fill("#composer-input", "y".repeat(1_001));
+    await submit("#composer");
+    await page.waitForSelector("#composer-notice:has-text('1000')");
+    assert.equal(await page.inputValue("#composer-input"), "y".repeat(1_001));
+    // Edit and delete, from the message's own address.
+    await page.goto(`${server.url}/rooms/lobby/`);
+    await page.click("#messages > .message .message__time");
+    await page.click("text=Edit");
+    await page.fill('[name="body"]', "changed without scripts");
+    await submit();
+    await page.waitForSelector("#messages >> text=changed without scripts");
+    await page.click("#messages > .message .message__time");
+    await page.click("text=Reply");
+    await page.fill("#composer-input", "an answer");
+    await submit("#composer");
+    await page.waitForSelector("#messages .message__quote:has-text('changed without scripts')");
+    await page.locator("#messages > .message", { hasText: "an answer" }).locator(".message__time").click();
+    await page.click(".target-bar >> text=Delete");
+    await submit();
+    await page.waitForSelector("#messages > .message[data-deleted]");
+    // Rooms.
+    await page.goto(`${server.url}/rooms/`);
+    await page.fill('#new-room [name="name"]', "Quiet corner");
+    await submit("#new-room");
+    await page.waitForURL(/\/rooms\/quiet-corner\//);
+    await page.click(".room-head__leave button");
+    await page.waitForURL(/\/rooms\/$/);
+    await page.click('button[aria-label="Join Quiet corner"]');
+    await page.waitForURL(/\/rooms\/quiet-corner\//);
+    // Settings: name, password, out and in again.
+    await page.goto(`${server.url}/settings/`);
+    await page.fill('[name="display_name"]', "Ada Lovelace");
+    await submit('form[action="/settings/name"]');
+    await page.waitForSelector(".sidebar__self-name:has-text('Ada Lovelace')");
+    await page.fill('[name="current_password"]', password);
+    await page.fill('[name="password"]', "another-good-password");
+    await page.fill('[name="password_confirm"]', "another-good-password");
+    await submit('form[action="/settings/password"]');
+    await page.click('form[action="/logout/"] button');
+    await page.waitForURL(/\/login\//);
+    await page.fill('[name="username"]', "ada");
+    await page.fill('[name="password"]', "another-good-password");
+    await submit();
+    await page.waitForURL(/\/rooms\/lobby\//);
+  } finally {
+    await server.remove();
+  }
+});
+
+test("a conversation with the keyboard alone", async () => {
+  const server = await new Server().start();
+  try {
+    const ada = await Person.withCookie(server, await server.account("ada", { isOwner: true }));
+    const bob = await Person.withCookie(server, await server.account("bob"));
+    await ada.open();
+    await bob.open();
+    const keys = ada.page.keyboard;
+    const focus = () => ada.page.evaluate(() => document.activeElement?.id || document.activeElement?.className || document.activeElement?.tagName);
+    // The composer has the focus at first; words go there at once.
+    assert.equal(await focus(), "composer-input");
+    await keys.type("from the keyboard");
+    await keys.press("Enter");
+    await bob.sees("from the keyboard");
+    await bob.say("and an answer");
+    await ada.sees("and an answer");
+    assert.equal(await focus(), "composer-input", "an arriving message took the focus");
+    // Shift+Tab leads into the rows, arrows from row to row, r answers.
+    for (let i = 0; i < 6 && !/^msg-/.test(await focus()); i += 1) await keys.press("Shift+Tab");
+    assert.match(await focus(), /^msg-/);
+    await keys.press("ArrowUp");
+    await keys.press("ArrowDown");
+    await keys.press("r");
+    await until("the chip is there", () => ada.page.isVisible("#reply-chip"));
+    assert.equal(await focus(), "composer-input");
+    await keys.type("answered");
+    await keys.press("Enter");
+    await bob.sees("answered");
+    // Up edits, Delete asks, Esc goes back.
+    await keys.press("ArrowUp");
+    await ada.page.waitForSelector("#messages .edit-form textarea");
+    await keys.type(" twice");
+    await keys.press("Enter");
+    await bob.sees("answered twice");
+    await until("back in the composer", async () => (await focus()) === "composer-input");
+    for (let i = 0; i < 6 && !/^msg-/.test(await focus()); i += 1) await keys.press("Shift+Tab");
+    await until("the toolbar is at the row", () => ada.page.isVisible(".toolbar"));
+    await keys.press("End");
+    await keys.press("Tab");
+    const inRow = await ada.page.evaluate(() => document.activeElement?.closest("#messages > .message") !== null);
+    assert.ok(inRow, "Tab leads from a row into its actions");
+    await keys.press("Escape");
+    // Settings and out, through links and buttons.
+    await ada.page.focus('#sidebar a[href="/settings/"]');
+    await keys.press("Enter");
+    await ada.page.waitForURL(/\/settings\//);
+    await ada.page.focus('form[action="/logout/"] button');
+    await keys.press("Enter");
+    await ada.page.waitForURL(/\/login\//);
+    ada.assertQuiet();
+  } finally {
+    await server.remove();
+  }
+});
