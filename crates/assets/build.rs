@@ -64,7 +64,12 @@ fn build_dist(out: &Path) -> PathBuf {
     let _ = fs::remove_dir_all(&dist);
     create_dir(&dist);
     let modules = out.join("node_modules");
-    bundle(&here.join("css/app.css"), &dist.join("app.css"), &modules, &[]);
+    bundle(
+        &here.join("css/app.css"),
+        &dist.join("app.css"),
+        &modules,
+        &[],
+    );
     bundle(
         &here.join("js/app.js"),
         &dist.join("app.js"),
@@ -72,18 +77,30 @@ fn build_dist(out: &Path) -> PathBuf {
         &["--format=esm", "--target=es2022"],
     );
     // Loaded before the first paint, therefore no module.
-    bundle(&here.join("js/theme.js"), &dist.join("theme.js"), &modules, &["--format=iife"]);
+    bundle(
+        &here.join("js/theme.js"),
+        &dist.join("theme.js"),
+        &modules,
+        &["--format=iife"],
+    );
     // Their source maps are not served, so the line that names one would be a 404.
     for (from, name) in [
         ("htmx.org/dist/htmx.min.js", "htmx.min.js"),
         ("htmx.org/dist/ext/hx-ws.min.js", "hx-ws.min.js"),
     ] {
         let text = read(&modules.join(from));
-        let code = text.lines().filter(|line| !line.starts_with("//# sourceMappingURL"));
+        let code = text
+            .lines()
+            .filter(|line| !line.starts_with("//# sourceMappingURL"));
         write(&dist.join(name), &code.collect::<Vec<_>>().join("\n"));
     }
     write(&dist.join("icons.svg"), &sprite(&here, &modules));
-    for name in ["favicon.svg", "favicon-unread.svg", "app-icon.svg", "manifest.webmanifest"] {
+    for name in [
+        "favicon.svg",
+        "favicon-unread.svg",
+        "app-icon.svg",
+        "manifest.webmanifest",
+    ] {
         write(&dist.join(name), &read(&here.join("img").join(name)));
     }
     write(&dist.join("licenses.txt"), &licenses(&modules));
@@ -102,7 +119,13 @@ fn install(here: &Path, out: &Path) {
     }
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let run = Command::new(npm)
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
         .current_dir(out)
         .output();
     match run {
@@ -124,7 +147,12 @@ fn bundle(entry: &Path, to: &Path, modules: &Path, options: &[&str]) {
     let run = Command::new("node")
         .arg(modules.join("esbuild/bin/esbuild"))
         .arg(entry)
-        .args(["--bundle", "--minify", "--log-level=warning", "--legal-comments=none"])
+        .args([
+            "--bundle",
+            "--minify",
+            "--log-level=warning",
+            "--legal-comments=none",
+        ])
         .args(options)
         .arg(format!("--outfile={}", to.display()))
         .output();
@@ -163,7 +191,9 @@ fn sprite(here: &Path, modules: &Path) -> String {
 }
 
 fn icon_names(list: &str) -> impl Iterator<Item = &str> {
-    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    list.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// The licences of what is served to browsers.
@@ -214,7 +244,10 @@ fn embed(dist: &Path, out: &Path) {
         urls.push((name, url));
     }
     assets.push_str("];\n");
-    let sprite = urls.iter().find(|(name, _)| *name == "icons.svg").map_or("", |(_, url)| url);
+    let sprite = urls
+        .iter()
+        .find(|(name, _)| *name == "icons.svg")
+        .map_or("", |(_, url)| url);
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     assets.push_str("pub(crate) static ICONS: &[(&str, &str)] = &[\n");
     for icon in icon_names(&read(&here.join("icons.txt"))) {
@@ -229,7 +262,10 @@ fn embed(dist: &Path, out: &Path) {
 
 fn brotli(bytes: &[u8]) -> Vec<u8> {
     let mut packed = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
+    let params = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        ..Default::default()
+    };
     if let Err(error) = brotli::BrotliCompress(&mut &bytes[..], &mut packed, &params) {
         panic!("brotli failed: {error}");
     }
@@ -266,7 +302,8 @@ fn create_dir(path: &Path) {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+    fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
 fn write(path: &Path, text: &str) {
