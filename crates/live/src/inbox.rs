@@ -164,6 +164,8 @@ pub(crate) struct Inbox {
 struct Queue {
     commands: Vec<Command>,
     dirty: Vec<RoomId>,
+    /// The shard has ended; whatever comes is dropped, and with it the answer it owes.
+    is_closed: bool,
 }
 
 impl Inbox {
@@ -198,8 +200,25 @@ impl Inbox {
         self.with(|queue| queue.dirty.push(room));
     }
 
+    /// Nobody empties it any more.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.is_closed = true;
+            queue.dirty.clear();
+            std::mem::take(&mut queue.commands)
+        };
+        drop(waiting);
+    }
+
     fn with(&self, add: impl FnOnce(&mut Queue)) {
-        add(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            if queue.is_closed {
+                return;
+            }
+            add(&mut queue);
+        }
         if self.is_asleep.swap(false, Ordering::SeqCst)
             && let Err(error) = self.waker.wake()
         {

@@ -89,6 +89,10 @@ impl Hub {
             };
             self.check_doubt(room, about).await?;
         }
+        if after.is_some_and(|cursor| cursor.seq > hold.log().head()) {
+            // The page was read after a commit whose publication is still on its way.
+            self.repair(hold.log()).await;
+        }
         // The generation before the epoch: a change in between makes the shard refuse.
         let (head, generation) = hold.log().state();
         let epoch = self.context.epoch();

@@ -104,7 +104,7 @@ impl Hub {
     }
 
     /// Reads the events after the head until there are no more.
-    async fn repair(self: &Arc<Self>, log: &Arc<RoomLog>) {
+    pub(crate) async fn repair(self: &Arc<Self>, log: &Arc<RoomLog>) {
         if log.hole() > MAX_HOLE {
             self.restart(log).await;
             return;

@@ -158,7 +158,10 @@ impl Shard {
             }));
             match turn {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => {
+                    self.inbox.close();
+                    return;
+                }
                 Err(_) => {
                     error!("a shard's turn panicked; its connections go on");
                     events.clear();

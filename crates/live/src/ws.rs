@@ -11,6 +11,8 @@ mod decode;
 mod deflate;
 mod encode;
 mod negotiate;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use decode::{Decoder, Failure, Incoming, Rules};
 pub use deflate::Inflater;
