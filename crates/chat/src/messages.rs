@@ -346,6 +346,18 @@ impl Chat {
         self.env.nonce()
     }
 
+    /// The key that a page's form carries: the same for the same page of a room, so that
+    /// sending it twice stores one message.
+    #[must_use]
+    pub fn form_nonce(&self, actor: &Actor, access: &RoomAccess, head: Seq) -> Nonce {
+        let user = actor.user().map_or(0, |user| user.0);
+        let epoch = self.live.epoch();
+        let page = format!("{user}:{}:{head}:{epoch}", access.room().id);
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.keyed_hash(b"form", &page);
+        let bytes = [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p];
+        Nonce(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
     /// Publishes what was committed, in order.
     pub(crate) fn publish_all(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {

@@ -1,8 +1,7 @@
 //! What happens to every request before a route sees it, and to every answer after.
 //!
 //! Straight-line code instead of a stack of layers: each step is one look at the headers,
-//! and their order is the point. Compression of pages and JSON belongs at the end of
-//! [`Gate::pass`], where an answer is whole.
+//! and their order is the point.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 
+use crate::compress;
 use crate::hosts::Client;
 use crate::limits::{self, Guarded};
 use crate::problem::Problem;
@@ -63,7 +63,8 @@ impl Gate {
         let began = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let (mut response, is_https) = match self.admit(&request, &path, peer) {
+        let takes_gzip = compress::accepts_gzip(request.headers());
+        let (response, is_https) = match self.admit(&request, &path, peer) {
             Ok(client) => {
                 let is_https = client.is_https;
                 request.extensions_mut().insert(client);
@@ -75,6 +76,7 @@ impl Gate {
             }
             Err(problem) => (refuse(&path, problem), false),
         };
+        let mut response = compress::answer(takes_gzip, response).await;
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE
             || response.status() == StatusCode::REQUEST_TIMEOUT
         {
@@ -83,7 +85,9 @@ impl Gate {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        headers::apply(response.headers_mut(), is_https);
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            headers::apply(response.headers_mut(), is_https);
+        }
         tracing::debug!(
             http.method = %method,
             http.path = without_secret(&path),

@@ -8,6 +8,7 @@
 
 pub mod api;
 mod auth;
+mod compress;
 mod csrf;
 mod embedded;
 mod gate;

@@ -11,7 +11,10 @@ mod messages;
 mod respond;
 mod rooms;
 mod settings;
+mod timelines;
 mod visit;
+
+pub(crate) use timelines::Timelines;
 
 use crate::routes::{Routes, Who};
 

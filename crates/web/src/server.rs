@@ -93,7 +93,6 @@ fn http1(bounds: &crate::settings::Bounds) -> hyper::server::conn::http1::Builde
         .max_header_size(bounds.max_header_bytes)
         // The same buffer takes the beginning of a body, so it is more than a head's limit.
         .max_buf_size((bounds.max_header_bytes * 4).max(64 * 1024))
-        .pipeline_flush(true)
         .half_close(false);
     http
 }

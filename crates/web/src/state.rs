@@ -6,6 +6,7 @@ use chat::Chat;
 use live::Live;
 
 use crate::hosts::Hosts;
+use crate::pages::Timelines;
 use crate::settings::Settings;
 
 /// What every handler can reach. Cheap to clone; axum's `State`.
@@ -18,6 +19,7 @@ pub struct App {
     /// The settings in force.
     pub settings: Arc<Settings>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) timelines: Arc<Timelines>,
 }
 
 impl App {
@@ -30,6 +32,7 @@ impl App {
             live,
             settings: Arc::new(settings),
             hosts,
+            timelines: Arc::default(),
         }
     }
 }

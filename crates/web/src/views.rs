@@ -43,7 +43,8 @@ pub use messages::{
     MessageView, QuoteView, Refusal, TimelineFragment, TimelineView,
 };
 pub use rooms::{
-    BrowsePage, BrowseRoom, Composer, ReplyView, RoomPage, RoomSettingsPage, RoomView, TargetView,
+    BrowsePage, BrowseRoom, Composer, Hole, ReplyView, RoomPage, RoomSettingsPage, RoomView,
+    TargetView, TimelineHead,
 };
 pub use settings::{NewTokenView, SessionRow, SettingsPage, TokenRow};
 pub use stamp::Stamp;

@@ -8,7 +8,7 @@ use domain::{MemberRole, RoomKind};
 use live::Control;
 use serde::Serialize;
 use wire::ServerEvent;
-use wire::socket::RoleChange;
+use wire::socket::{RoleChange, UserId};
 
 /// Writes JSON at the end of `out`.
 pub(crate) fn write_json(value: &impl Serialize, out: &mut String) {
@@ -260,7 +260,7 @@ pub(crate) fn control(control: &Control) -> ServerEvent {
             epoch,
             heartbeat_s,
         } => ServerEvent::Ready {
-            user: user.0,
+            user: UserId { id: user.0 },
             epoch: epoch.to_string(),
             heartbeat_s: *heartbeat_s,
         },

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use super::respond::{PageError, html, refusal};
-use super::rooms::{HistoryQuery, Refused, room_html, room_path};
+use super::rooms::{HistoryQuery, Refused, room_page, room_path};
 use super::visit::{PageId, Visit};
 use crate::limits::FormBody;
 use crate::views::{DeletePage, EditPage, MessageView, Place, Refusal, render};
@@ -53,18 +53,22 @@ pub(crate) async fn post(
     match visit.app.chat.post_message(&visit.actor, draft).await {
         Ok(posted) if visit.is_scripted => Ok(accepted(&posted.message)),
         Ok(_) => Ok(Redirect::to(&format!("{}#composer", room_path(&slug))).into_response()),
-        Err(error @ Error::Invalid(_)) if !visit.is_scripted => {
-            let refusal = refusal(error);
+        Err(error @ (Error::Invalid(_) | Error::Conflict(_))) if !visit.is_scripted => {
+            // A page whose form was sent already has a used key; the text gets a fresh one.
+            let nonce = match error {
+                Error::Conflict(_) => visit.app.chat.fresh_nonce(),
+                _ => nonce,
+            };
             let reply_to = reply_to.map(|id| id.0);
             let refused = Refused {
                 body: form.body,
                 nonce,
                 reply_to,
-                refusal,
+                refusal: refusal(error),
             };
-            let page = room_html(&visit, &slug, &HistoryQuery::default(), Some(refused)).await;
+            let page = room_page(&visit, &slug, &HistoryQuery::default(), Some(refused)).await;
             let page = page.map_err(|error| visit.error(error))?;
-            Ok(html(StatusCode::UNPROCESSABLE_ENTITY, page))
+            Ok(html(StatusCode::UNPROCESSABLE_ENTITY, page.into_text()))
         }
         Err(error) => Err(visit.error(error)),
     }

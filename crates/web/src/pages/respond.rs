@@ -1,10 +1,13 @@
 //! Answers of pages: HTML with its validator, redirects, and refusals in both shapes.
 
+use std::hash::{DefaultHasher, Hasher as _};
+
 use axum::response::{IntoResponse, Redirect, Response};
 use chat::Conflict;
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::compress::Spliced;
 use crate::problem::Problem;
 use crate::views::{ErrorPage, Refusal, RefusalFragment, render};
 
@@ -90,37 +93,52 @@ pub(crate) fn html(status: StatusCode, body: String) -> Response {
     (status, header, body).into_response()
 }
 
-/// An HTML answer with a validator of its bytes: a page loaded again unchanged costs 304.
+/// An HTML answer with a validator of its text: a page loaded again unchanged costs 304.
 pub(crate) fn html_with_etag(request: &HeaderMap, body: String) -> Response {
-    let etag = format!("\"{:016x}\"", fingerprint(body.as_bytes()));
-    let is_unchanged = request
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|known| {
-            known
-                .split(',')
-                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
-        });
-    let mut response = if is_unchanged {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        html(StatusCode::OK, body)
-    };
-    if let Ok(value) = HeaderValue::from_str(&etag) {
+    let etag = etag(|hash| hash.write(body.as_bytes()));
+    unchanged(request, &etag).unwrap_or_else(|| with_etag(html(StatusCode::OK, body), &etag))
+}
+
+/// The same for a page around a shared part, compressed in pieces.
+pub(crate) fn spliced_with_etag(request: &HeaderMap, page: Spliced) -> Response {
+    let etag = etag(|hash| {
+        hash.write(page.before.as_bytes());
+        hash.write_u32(page.shared.checksum());
+        hash.write(page.after.as_bytes());
+    });
+    if let Some(unchanged) = unchanged(request, &etag) {
+        return unchanged;
+    }
+    let (body, encoding) = page.into_body(request);
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let mut response = (StatusCode::OK, [(CONTENT_TYPE, kind)], body).into_response();
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if let Some(encoding) = encoding {
+        headers.insert(CONTENT_ENCODING, encoding);
+    }
+    with_etag(response, &etag)
+}
+
+/// A weak validator: compressed or not, it is the same page. 64 bits, since a collision
+/// only shows somebody their own page of a moment ago.
+fn etag(feed: impl FnOnce(&mut DefaultHasher)) -> String {
+    let mut hash = DefaultHasher::new();
+    feed(&mut hash);
+    format!("W/\"{:016x}\"", hash.finish())
+}
+
+fn unchanged(request: &HeaderMap, etag: &str) -> Option<Response> {
+    let known = request.get(IF_NONE_MATCH)?.to_str().ok()?;
+    let is_known = known.split(',').any(|tag| tag.trim() == etag);
+    is_known.then(|| with_etag(StatusCode::NOT_MODIFIED.into_response(), etag))
+}
+
+fn with_etag(mut response: Response, etag: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(etag) {
         response.headers_mut().insert(ETAG, value);
     }
     response
-}
-
-/// A 64-bit fingerprint; collisions only mean that a stale page is shown, to the person
-/// whose page it is.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(bytes);
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 /// Back to a page after a form: 303, or where a script should go.

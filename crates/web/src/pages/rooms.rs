@@ -1,5 +1,7 @@
 //! The chat itself: a room, its history, its members and settings; the list of rooms.
 
+use std::sync::Arc;
+
 use axum::extract::Path;
 use axum::response::{Redirect, Response};
 use chat::rooms::RoomDraft;
@@ -7,17 +9,19 @@ use chat::{Error, RoomAccess};
 use chat::{PageAnchor, RoomListFilter, RoomPage as HistoryPage};
 use domain::policy::Action;
 use domain::rooms::LOBBY_SLUG;
-use domain::{Message, Room, RoomKind, RoomRef, Seq, markup};
+use domain::{Room, RoomKind, RoomRef, Seq, markup};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, go_to, html, html_with_etag};
+use super::respond::{PageError, go_to, html, html_with_etag, spliced_with_etag};
+use super::timelines::Timeline;
 use super::visit::{PageQuery, Visit};
+use crate::compress::{Block, Spliced};
 use crate::limits::FormBody;
 use crate::views::{
-    BrowsePage, BrowseRoom, Composer, Errors, MembersPage, MembersPanel, MessageView, PersonView,
-    Place, Refusal, ReplyView, RoomPage, RoomSettingsPage, RoomView, SidebarFragment, TargetView,
-    TimelineFragment, TimelineView, render,
+    BrowsePage, BrowseRoom, Composer, Errors, Hole, MembersPage, MembersPanel, MessageView,
+    PersonView, Place, Refusal, ReplyView, RoomPage, RoomSettingsPage, RoomView, SidebarFragment,
+    TargetView, TimelineFragment, TimelineHead, TimelineView, render,
 };
 
 /// Messages on a page of history.
@@ -80,10 +84,10 @@ pub(crate) async fn room(
     PageQuery(query): PageQuery<HistoryQuery>,
     headers: HeaderMap,
 ) -> Page {
-    let body = room_html(&visit, &slug, &query, None)
+    let page = room_page(&visit, &slug, &query, None)
         .await
         .map_err(|error| visit.error(error))?;
-    Ok(html_with_etag(&headers, body))
+    Ok(spliced_with_etag(&headers, page))
 }
 
 pub(crate) async fn main(
@@ -105,25 +109,24 @@ pub(crate) struct Refused {
 }
 
 /// The room's page, or its `#main` alone for a script.
-pub(crate) async fn room_html(
+pub(crate) async fn room_page(
     visit: &Visit,
     slug: &str,
     query: &HistoryQuery,
     refused: Option<Refused>,
-) -> chat::Result<String> {
+) -> chat::Result<Spliced> {
     let chat = &visit.app.chat;
     let access = chat
         .room(&visit.actor, &RoomRef::Slug(slug.to_owned()))
         .await?;
-    let history = chat.page(&access, query.anchor(), PAGE_MESSAGES).await?;
-    let composer = composer(visit, &access, query, refused).await?;
-    let target = query
-        .around
-        .and_then(|seq| target(visit, &access, &history, Seq(seq)));
+    let target = match query.around {
+        Some(seq) => target(visit, &access, Seq(seq)).await?,
+        None => None,
+    };
+    let timeline = shared_timeline(visit, &access, query.anchor()).await?;
     let page = RoomPage {
         frame: visit.frame(Place::Room(access.room().id)).await?,
         room: RoomView::of(access.room()),
-        timeline: timeline_view(&history, Some(access.room())),
         read: access
             .membership()
             .map_or(Seq::ZERO, |membership| membership.read_seq),
@@ -132,18 +135,57 @@ pub(crate) async fn room_html(
         can_change: access.may(&visit.actor, Action::ChangeRoom),
         around: query.around.map(Seq),
         target,
-        composer,
+        composer: composer(visit, &access, timeline.head.head, query, refused).await?,
+        timeline: timeline.head,
+        list: Hole,
     };
-    Ok(if visit.is_scripted {
+    let html = if visit.is_scripted {
         render(&page.as_main())
     } else {
         render(&page)
+    };
+    let (before, after) = html.split_once(Hole::MARK).unwrap_or((&html, ""));
+    let shared = Arc::clone(&timeline.block);
+    Ok(Spliced {
+        before: before.to_owned(),
+        shared,
+        after: after.to_owned(),
     })
+}
+
+/// A page of messages, the same for everybody; the newest one is kept for the next viewer.
+async fn shared_timeline(
+    visit: &Visit,
+    access: &RoomAccess,
+    anchor: PageAnchor,
+) -> chat::Result<Arc<Timeline>> {
+    let room = access.room();
+    let kept = (anchor == PageAnchor::Newest)
+        .then(|| {
+            visit
+                .app
+                .timelines
+                .find(room.id, room.head, visit.app.live.epoch())
+        })
+        .flatten();
+    if let Some(timeline) = kept {
+        return Ok(timeline);
+    }
+    let history = visit.app.chat.page(access, anchor, PAGE_MESSAGES).await?;
+    let timeline = timeline_view(&history, Some(room));
+    let head = TimelineHead::of(&timeline);
+    let block = Arc::new(Block::new(render(&TimelineFragment { timeline })));
+    let timeline = Arc::new(Timeline { head, block });
+    if anchor == PageAnchor::Newest {
+        visit.app.timelines.keep(room.id, Arc::clone(&timeline));
+    }
+    Ok(timeline)
 }
 
 async fn composer(
     visit: &Visit,
     access: &RoomAccess,
+    head: Seq,
     query: &HistoryQuery,
     refused: Option<Refused>,
 ) -> chat::Result<Composer> {
@@ -156,7 +198,13 @@ async fn composer(
     };
     let (body, nonce, refusal) = match refused {
         Some(refused) => (refused.body, refused.nonce, Some(refused.refusal)),
-        None => (String::new(), visit.app.chat.fresh_nonce(), None),
+        // The same page of the same room has the same key, so that loading it again is
+        // `304`, and sending its form twice is one message.
+        None => (
+            String::new(),
+            visit.app.chat.form_nonce(&visit.actor, access, head),
+            None,
+        ),
     };
     Ok(Composer {
         nonce,
@@ -188,22 +236,24 @@ async fn quoted(
     }))
 }
 
-fn target(
-    visit: &Visit,
-    access: &RoomAccess,
-    history: &HistoryPage,
-    seq: Seq,
-) -> Option<TargetView> {
-    let message: &Message = history.messages.iter().find(|message| message.seq == seq)?;
-    let is_mine = visit.actor.user() == Some(message.author.id);
+/// What to offer for the message that a permalink names.
+async fn target(visit: &Visit, access: &RoomAccess, seq: Seq) -> chat::Result<Option<TargetView>> {
+    let page = visit
+        .app
+        .chat
+        .page(access, PageAnchor::Around(seq), 1)
+        .await?;
+    let Some(message) = page.messages.into_iter().find(|message| message.seq == seq) else {
+        return Ok(None);
+    };
     let is_there = message.body.is_some();
-    Some(TargetView {
+    Ok(Some(TargetView {
         id: message.id,
         seq,
         can_reply: is_there && access.may(&visit.actor, Action::Post),
-        can_edit: is_there && is_mine,
-        can_delete: is_there && access.may_on(&visit.actor, Action::DeleteMessage, message),
-    })
+        can_edit: is_there && access.may_on(&visit.actor, Action::EditMessage, &message),
+        can_delete: is_there && access.may_on(&visit.actor, Action::DeleteMessage, &message),
+    }))
 }
 
 /// The messages; with the room's words above the first one when `room` is given and

@@ -1,11 +1,13 @@
 //! The room, the list of rooms, a room's settings.
 
+use std::fmt::{self, Write as _};
+
 use askama::Template;
-use domain::{MessageId, Nonce, Room, RoomId, RoomKind, Seq};
+use domain::{Epoch, MessageId, Nonce, Room, RoomId, RoomKind, Seq};
 
 use super::filters;
 use super::frame::{AppFrame, Errors, Place, room_icon};
-use super::messages::{BodyView, Refusal, TimelineView};
+use super::messages::{Refusal, TimelineView};
 
 /// A room's head.
 #[derive(Clone, Debug)]
@@ -81,16 +83,68 @@ pub struct ReplyView {
     pub text: String,
 }
 
+/// What a room's page says of its messages; they themselves are the same for everybody and
+/// are put in by the handler, see [`Hole`].
+#[derive(Clone, Copy, Debug)]
+pub struct TimelineHead {
+    /// The room's head: live goes on after it.
+    pub head: Seq,
+    /// The history the numbers belong to.
+    pub epoch: Epoch,
+    /// Whether there is no message at all.
+    pub is_empty: bool,
+    /// The first message's position, when older ones exist.
+    pub older: Option<Seq>,
+    /// The last message's position, when newer ones exist.
+    pub newer: Option<Seq>,
+}
+
+impl TimelineHead {
+    /// The head of a page of history.
+    #[must_use]
+    pub fn of(timeline: &TimelineView<'_>) -> Self {
+        let first = timeline.messages.first().map(|message| message.seq);
+        let last = timeline.messages.last().map(|message| message.seq);
+        Self {
+            head: timeline.head,
+            epoch: timeline.epoch,
+            is_empty: timeline.messages.is_empty(),
+            older: first.filter(|_| timeline.has_older),
+            newer: last.filter(|_| timeline.has_newer),
+        }
+    }
+}
+
+/// The place in a page where the messages go: one character that nobody can have typed.
+///
+/// A page is what differs per viewer around what does not. The handler splits it here, so
+/// that the messages are rendered and compressed once, not once per viewer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hole;
+
+impl Hole {
+    /// NUL: refused in every input, since PostgreSQL cannot store it.
+    pub const MARK: char = '\0';
+}
+
+impl fmt::Display for Hole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char(Self::MARK)
+    }
+}
+
 /// `GET /rooms/{slug}/`; [`RoomPage::as_main`] for a switch of room.
 #[derive(Template)]
 #[template(path = "rooms/room.html", blocks = ["main"])]
-pub struct RoomPage<'a> {
+pub struct RoomPage {
     /// What it stands in.
     pub frame: AppFrame,
     /// The room.
     pub room: RoomView,
-    /// The messages.
-    pub timeline: TimelineView<'a>,
+    /// What the page says of its messages.
+    pub timeline: TimelineHead,
+    /// Where the messages go.
+    pub list: Hole,
     /// The viewer's receipt; 0 when not a member.
     pub read: Seq,
     /// Whether the viewer is a member.
@@ -107,19 +161,9 @@ pub struct RoomPage<'a> {
     pub composer: Composer,
 }
 
-impl RoomPage<'_> {
+impl RoomPage {
     fn shows_composer(&self) -> bool {
-        !self.room.is_archived && (self.joined || self.can_post)
-    }
-
-    fn older_link(&self) -> Option<Seq> {
-        let first = self.timeline.messages.first()?;
-        self.timeline.has_older.then_some(first.seq)
-    }
-
-    fn newer_link(&self) -> Option<Seq> {
-        let last = self.timeline.messages.last()?;
-        self.timeline.has_newer.then_some(last.seq)
+        !self.room.is_archived && self.can_post
     }
 }
 

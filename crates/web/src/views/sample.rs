@@ -6,8 +6,8 @@ use domain::{
 };
 
 use super::{
-    AppFrame, Composer, MessageView, Place, RoomPage, RoomView, Sidebar, SidebarRoom, TimelineView,
-    Viewer,
+    AppFrame, Composer, Hole, MessageView, Place, RoomPage, RoomView, Sidebar, SidebarRoom,
+    TimelineFragment, TimelineHead, TimelineView, Viewer, render,
 };
 
 /// 2026-11-20T08:18:14.123Z.
@@ -155,14 +155,12 @@ pub(crate) fn timeline(messages: &[Message]) -> TimelineView<'_> {
     }
 }
 
-pub(crate) fn room_page<'a>(room: &Room, messages: &'a [Message]) -> RoomPage<'a> {
+pub(crate) fn room_page(room: &Room, messages: &[Message]) -> RoomPage {
     RoomPage {
         frame: frame(Place::Room(room.id)),
         room: RoomView::of(room),
-        timeline: TimelineView {
-            beginning: Some(RoomView::of(room)),
-            ..timeline(messages)
-        },
+        timeline: TimelineHead::of(&timeline(messages)),
+        list: Hole,
         read: Seq::ZERO,
         joined: true,
         can_post: true,
@@ -176,6 +174,18 @@ pub(crate) fn room_page<'a>(room: &Room, messages: &'a [Message]) -> RoomPage<'a
             refusal: None,
         },
     }
+}
+
+/// A room's page with its messages in place, as a browser gets it.
+pub(crate) fn room_html(page: &RoomPage, messages: &[Message]) -> String {
+    let timeline = TimelineView {
+        beginning: page.timeline.older.is_none().then(|| page.room.clone()),
+        has_older: page.timeline.older.is_some(),
+        has_newer: page.timeline.newer.is_some(),
+        ..timeline(messages)
+    };
+    let list = render(&TimelineFragment { timeline });
+    render(page).replacen(Hole::MARK, &list, 1)
 }
 
 fn busy() -> Vec<Message> {
@@ -416,7 +426,7 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
     ]);
     let messages = busy();
     let lobby_room = lobby();
-    let busy_page = render(&room_page(&lobby_room, &messages));
+    let busy_page = room_html(&room_page(&lobby_room, &messages), &messages);
     let busy_page = decorate(&busy_page);
     let offline_page = offline(&busy_page);
     let panel = render(&MembersPanel {
@@ -438,9 +448,8 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         can_edit: true,
         can_delete: true,
     });
-    reading.timeline.has_older = true;
-    reading.timeline.has_newer = true;
-    reading.timeline.beginning = None;
+    reading.timeline.older = Some(Seq(1));
+    reading.timeline.newer = Some(Seq(40));
     reading.composer.body = "What I typed is still here.".into();
     reading.composer.reply = Some(ReplyView {
         id: MessageId(17),
@@ -557,19 +566,22 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
     };
     vec![
         ("room", busy_page.clone()),
-        ("room-plain", render(&room_page(&lobby_room, &messages))),
+        (
+            "room-plain",
+            room_html(&room_page(&lobby_room, &messages), &messages),
+        ),
         (
             "room-list",
             busy_page.replace("data-pane=\"room\"", "data-pane=\"list\""),
         ),
         ("room-offline", offline_page),
         ("room-panel", panel_page),
-        ("room-around", render(&reading)),
-        ("room-empty", render(&room_page(&lobby_room, &[]))),
-        ("room-looking-in", render(&looking)),
+        ("room-around", room_html(&reading, &messages)),
+        ("room-empty", room_html(&room_page(&lobby_room, &[]), &[])),
+        ("room-looking-in", room_html(&looking, &messages[..3])),
         (
             "room-archived",
-            render(&room_page(&archived, &messages[..2])),
+            room_html(&room_page(&archived, &messages[..2]), &messages[..2]),
         ),
         (
             "members",
