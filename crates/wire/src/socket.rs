@@ -66,8 +66,8 @@ pub enum ServerEvent {
     /// First thing on every connection.
     #[serde(rename = "ready")]
     Ready {
-        /// The id of the user who is connected.
-        user: i64,
+        /// Who is connected; `/api/v1/me` says the rest.
+        user: UserId,
         /// The present history.
         epoch: String,
         /// Seconds between `heads` frames.
@@ -233,6 +233,13 @@ pub enum ServerEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
+}
+
+/// Someone by id alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserId {
+    /// Identity for ever.
+    pub id: i64,
 }
 
 /// What changed about a room.
