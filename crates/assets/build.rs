@@ -5,9 +5,6 @@
 //! nothing into the sources. `PARLOUR_WEB_DIST=<folder>` skips npm and takes a folder that
 //! an earlier build left in `OUT_DIR/dist`; packages and offline builds use it.
 
-// A build script's only way to fail is to stop with a line the builder can act on.
-#![allow(clippy::panic)]
-
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -130,14 +127,14 @@ fn install(here: &Path, out: &Path) {
         .output();
     match run {
         Ok(done) if done.status.success() => write(&installed, &lock),
-        Ok(done) => panic!(
+        Ok(done) => stop(&format!(
             "npm ci failed ({}): {}",
             done.status,
             String::from_utf8_lossy(&done.stderr).trim()
-        ),
-        Err(_) => panic!(
+        )),
+        Err(_) => stop(
             "npm was not found: install Node.js 20 or newer with npm, or set \
-             PARLOUR_WEB_DIST to a prebuilt folder"
+             PARLOUR_WEB_DIST to a prebuilt folder",
         ),
     }
 }
@@ -158,12 +155,14 @@ fn bundle(entry: &Path, to: &Path, modules: &Path, options: &[&str]) {
         .output();
     match run {
         Ok(done) if done.status.success() => {}
-        Ok(done) => panic!(
+        Ok(done) => stop(&format!(
             "esbuild could not bundle {}:\n{}",
             entry.display(),
             String::from_utf8_lossy(&done.stderr).trim()
-        ),
-        Err(error) => panic!("node could not be started to run esbuild: {error}"),
+        )),
+        Err(error) => stop(&format!(
+            "node could not be started to run esbuild: {error}"
+        )),
     }
 }
 
@@ -177,7 +176,7 @@ fn sprite(here: &Path, modules: &Path) -> String {
             .and_then(|start| svg[start..].find('>').map(|end| start + end + 1))
             .and_then(|from| svg.rfind("</svg>").map(|to| &svg[from..to]));
         let Some(inner) = inner else {
-            panic!("icon {name} is no SVG: see icons.txt");
+            stop(&format!("icon {name} is no SVG: see icons.txt"));
         };
         let shapes: String = inner.lines().map(str::trim).collect();
         let _ = write!(
@@ -267,7 +266,7 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
         ..Default::default()
     };
     if let Err(error) = brotli::BrotliCompress(&mut &bytes[..], &mut packed, &params) {
-        panic!("brotli failed: {error}");
+        stop(&format!("brotli failed: {error}"));
     }
     packed
 }
@@ -276,14 +275,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     match encoder.write_all(bytes).and_then(|()| encoder.finish()) {
         Ok(packed) => packed,
-        Err(error) => panic!("gzip failed: {error}"),
+        Err(error) => stop(&format!("gzip failed: {error}")),
     }
 }
 
 fn pack(plain: &Path, extension: &str, bytes: &[u8]) -> PathBuf {
     let path = PathBuf::from(format!("{}.{extension}", plain.display()));
     if let Err(error) = fs::write(&path, bytes) {
-        panic!("cannot write {}: {error}", path.display());
+        stop(&format!("cannot write {}: {error}", path.display()));
     }
     path
 }
@@ -297,17 +296,23 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 fn create_dir(path: &Path) {
     if let Err(error) = fs::create_dir_all(path) {
-        panic!("cannot make {}: {error}", path.display());
+        stop(&format!("cannot make {}: {error}", path.display()));
     }
 }
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+        .unwrap_or_else(|error| stop(&format!("cannot read {}: {error}", path.display())))
 }
 
 fn write(path: &Path, text: &str) {
     if let Err(error) = fs::write(path, text) {
-        panic!("cannot write {}: {error}", path.display());
+        stop(&format!("cannot write {}: {error}", path.display()));
     }
+}
+
+/// Ends the build with one line that says the way out.
+fn stop(message: &str) -> ! {
+    println!("cargo::error={}", message.replace('\n', " | "));
+    std::process::exit(1)
 }

@@ -211,7 +211,6 @@ fn preview() {
 /// promise of 5,000 pages a second and core.
 #[test]
 #[ignore = "measures: cargo test -p web --release -- --ignored --nocapture room_page_speed"]
-#[expect(clippy::print_stdout, reason = "the figure is the point")]
 fn room_page_speed() {
     let messages: Vec<Message> = (1..=50)
         .map(|seq| {
