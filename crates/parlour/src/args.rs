@@ -252,8 +252,8 @@ pub enum ConfigCommand {
     /// Read the configuration and say what it means; exit 2 when it is wrong
     #[command(after_help = "Examples:
   parlour config check
-  parlour config check --config /etc/parlour.toml")]
-    Check,
+  parlour config check --config /etc/parlour.toml --listen 0.0.0.0:80")]
+    Check(ServeArgs),
 }
 
 impl Cli {
@@ -272,15 +272,16 @@ impl Cli {
         give(Name::DatabaseUrl, &self.common.database_url);
         give(Name::Listen, &self.serve.listen);
         give(Name::RedisUrl, &self.serve.redis_url);
-        if let Some(Command::Serve(serve)) = &self.command {
-            give(Name::Listen, &serve.listen);
-            give(Name::RedisUrl, &serve.redis_url);
+        let own = match &self.command {
+            Some(Command::Serve(own) | Command::Config(ConfigCommand::Check(own))) => Some(own),
+            _ => None,
+        };
+        if let Some(own) = own {
+            give(Name::Listen, &own.listen);
+            give(Name::RedisUrl, &own.redis_url);
         }
-        let is_serve_or_check = matches!(
-            self.command,
-            None | Some(Command::Serve(_) | Command::Config(ConfigCommand::Check))
-        );
-        if !is_serve_or_check && (self.serve.listen.is_some() || self.serve.redis_url.is_some()) {
+        let may_serve = own.is_some() || self.command.is_none();
+        if !may_serve && (self.serve.listen.is_some() || self.serve.redis_url.is_some()) {
             return Err(
                 "--listen and --redis-url belong to serve alone; leave them out".to_owned(),
             );

@@ -37,7 +37,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         file: cli.common.config.clone(),
         flags: cli.config_flags().map_err(WrongUse)?,
     })?;
-    if let Some(Command::Config(ConfigCommand::Check)) = cli.command {
+    if let Some(Command::Config(ConfigCommand::Check(_))) = cli.command {
         return config_check::run(&config);
     }
     let is_server = matches!(cli.command, None | Some(Command::Serve(_)));

@@ -126,9 +126,9 @@ pub enum Problem {
     /// A value that does not do.
     Value {
         /// The name under which it was given.
-        key: String,
+        key: Box<str>,
         /// The value as it may be shown.
-        value: Option<String>,
+        value: Option<Box<str>>,
         /// Where.
         source: Source,
         /// Why not.
@@ -236,8 +236,8 @@ impl Config {
                 value = shown(&format!("{scheme}:…"));
             }
             return Err(Problem::Value {
-                key: called,
-                value: Some(value),
+                key: called.into(),
+                value: Some(value.into()),
                 source,
                 reason: refusal.reason,
                 way_out: refusal.way_out,

@@ -3,7 +3,7 @@
 //! Nothing here decides anything; it translates one part's settings into another's. Also
 //! the one place that asks the system for the time and for random bytes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,10 +66,31 @@ pub fn chat_settings(config: &Config, secret: &Secret) -> chat::Settings {
         },
         max_message_chars: config.max_message_chars,
         rate_limits: config.rate_limits,
-        setup_needs_code: !config.listen.ip().is_loopback(),
+        setup_needs_code: is_public(config),
         hashing_threads: cores().min(4),
         ..chat::Settings::default()
     }
+}
+
+/// Whether others than this machine's users can reach the server: it listens beyond
+/// loopback, or stands behind a proxy that does. Then the first stranger must not become
+/// the owner.
+fn is_public(config: &Config) -> bool {
+    let base_is_public = config.base_url.as_deref().is_some_and(|url| {
+        let authority = url
+            .split_once("://")
+            .map_or(url, |(_, authority)| authority);
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+        host != "localhost" && !is_loopback
+    });
+    base_is_public || !config.listen.ip().is_loopback() || !config.trusted_proxies.is_empty()
 }
 
 /// What the web is told. `listen` is the address in force, with the real port.
@@ -82,12 +103,19 @@ pub fn web_settings(config: &Config, listen: SocketAddr) -> anyhow::Result<web::
     let trusted_proxies = networks
         .map(|(address, prefix)| format!("{address}/{prefix}").parse())
         .collect::<Result<_, _>>()?;
+    // Requests and sockets go down side by side; with the last flush the whole stop stays
+    // within ten seconds.
+    let bounds = web::Bounds {
+        drain: Duration::from_secs(7),
+        ..web::Bounds::default()
+    };
     Ok(web::Settings {
         base_url,
         allowed_hosts: config.allowed_hosts.clone(),
         trusted_proxies,
         debug: config.debug,
         max_message_chars: config.max_message_chars,
+        bounds,
         ..web::Settings::new(listen)
     })
 }
@@ -186,4 +214,39 @@ impl live::Render for Silent {
     fn event(&self, _format: Format, _event: &Event, _out: &mut String) {}
     fn signal(&self, _format: Format, _signal: &Signal, _out: &mut String) {}
     fn control(&self, _format: Format, _control: &Control, _out: &mut String) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::is_public;
+    use crate::config::{Asked, load};
+
+    #[test]
+    fn whoever_can_be_reached_by_strangers_is_public() {
+        let check = |name: &str, value: &str, expected: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let asked = Asked {
+                folder: folder.path(),
+                environment: vec![(OsString::from(name), OsString::from(value))],
+                ..Asked::default()
+            };
+            assert_eq!(
+                is_public(&load(&asked).unwrap()),
+                expected,
+                "{name}={value}"
+            );
+        };
+        check("UNRELATED", "1", false);
+        check("PARLOUR_LISTEN", "[::1]:0", false);
+        check("PARLOUR_LISTEN", "0.0.0.0:0", true);
+        check("PARLOUR_LISTEN", "192.0.2.1:80", true);
+        check("PARLOUR_BASE_URL", "http://localhost:8000", false);
+        check("PARLOUR_BASE_URL", "http://127.0.0.1", false);
+        check("PARLOUR_BASE_URL", "http://[::1]:8000", false);
+        check("PARLOUR_BASE_URL", "http://[2001:db8::1]", true);
+        check("PARLOUR_BASE_URL", "https://chat.example.org:8443", true);
+        check("PARLOUR_TRUSTED_PROXIES", "127.0.0.1", true);
+    }
 }

@@ -28,7 +28,14 @@ pub(super) fn run(config: &Config, args: &SuperuserArgs) -> anyhow::Result<ExitC
     make_data_dir(config)?;
     runtime()?.block_on(async {
         let house = House::open(config).await?;
-        let made = house.chat.create_superuser(form).await;
+        let mut made = house.chat.create_superuser(form.clone()).await;
+        if matches!(
+            made,
+            Err(chat::Error::Conflict(store::Conflict::OwnerExists))
+        ) {
+            // Somebody else became the owner a moment ago; this one is an administrator then.
+            made = house.chat.create_superuser(form).await;
+        }
         house.close().await;
         let user = made?;
         say(&format!("{} is {} now", user.username, user.role))?;

@@ -32,7 +32,9 @@ const LONGEST_SPREAD: Duration = Duration::from_secs(5);
 /// Sockets closed per second when there are fewer than the spread has room for.
 const CLOSES_PER_S: u64 = 2_000;
 /// Requests in flight and the last flush get this long; what is left is cut.
-const DRAIN: Duration = Duration::from_secs(9);
+const DRAIN: Duration = Duration::from_secs(8);
+/// What the application has begun and nobody waits for any more.
+const LAST_TASKS: Duration = Duration::from_millis(1_500);
 
 pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
@@ -158,7 +160,12 @@ impl Running {
     }
 
     async fn close(self) {
-        self.chat.stop().await;
+        if tokio::time::timeout(LAST_TASKS, self.chat.stop())
+            .await
+            .is_err()
+        {
+            warn!("some background work did not end and is cut off");
+        }
         self.store.close().await;
     }
 }

@@ -90,7 +90,7 @@ pub fn from_toml(path: &Path, required: bool) -> Result<Vec<Given>, Problem> {
             return Err(unknown(word, source, KEYS.iter().map(|key| key.word)));
         };
         let text = toml_text(value.get_ref()).ok_or_else(|| Problem::Value {
-            key: word.to_owned(),
+            key: word.into(),
             value: None,
             source: source.clone(),
             reason: "has a type that no key takes".to_owned(),
@@ -236,7 +236,7 @@ pub fn from_environment(
         };
         let Ok(text) = value.into_string() else {
             return Err(Problem::Value {
-                key: name.to_owned(),
+                key: name.into(),
                 value: None,
                 source: Source::Environment,
                 reason: "is not UTF-8".to_owned(),

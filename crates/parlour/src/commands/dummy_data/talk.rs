@@ -47,7 +47,7 @@ pub(super) struct Line {
 
 /// So many people with different names.
 pub(super) fn people(count: usize, seed: u64) -> Vec<Person> {
-    let mut chance = Chance::new(seed ^ 0x70_656f_706c_65);
+    let mut chance = Chance::new(seed ^ 0x7065_6f70_6c65);
     let mut taken = HashSet::new();
     let mut people: Vec<Person> = Vec::with_capacity(count);
     let mut round = 0_usize;
