@@ -17,8 +17,9 @@ use crate::handle::Hub;
 use crate::inbox::Command;
 use crate::room_log::RoomLog;
 
-/// Events read from the store at once.
-const PAGE: usize = 250;
+/// Events read from the store at once. Half a ring, so that readers get a page before the
+/// next one pushes it out.
+const PAGE: usize = 128;
 /// A hole above this is not filled: everyone reloads the room instead.
 const MAX_HOLE: i64 = 1_000;
 /// Rooms per query of heads.
