@@ -7,7 +7,7 @@ use std::task::Poll;
 use domain::policy::Action;
 use domain::{
     Actor, Body, Event, Message, MessageId, Nonce, Origin, RoomId, RoomRef, Seq, Signal, markup,
-    messages::normalize_source, search,
+    messages::normalize_source,
 };
 use sha2::{Digest, Sha256};
 use store::{
@@ -94,7 +94,6 @@ impl Chat {
             author,
             nonce: draft.nonce,
             fingerprint: fingerprint(room, &source, draft.reply_to),
-            tokens: search::tokens(&source),
             mentions: compiled.mentions,
             body: Body::Markdown {
                 source,
@@ -173,7 +172,6 @@ impl Chat {
         let edit = EditMessage {
             message,
             editor,
-            tokens: search::tokens(&source),
             mentions: compiled.mentions,
             body: Body::Markdown {
                 source,

@@ -22,8 +22,6 @@ pub struct NewMessage {
     pub fingerprint: [u8; 32],
     /// What.
     pub body: Body,
-    /// Tokens to find it by, made by `domain::search`.
-    pub tokens: Vec<String>,
     /// People mentioned by username; those who may not read the room are dropped by the
     /// store.
     pub mentions: Vec<String>,
@@ -46,8 +44,6 @@ pub struct EditMessage {
     pub editor: UserId,
     /// The new body.
     pub body: Body,
-    /// Tokens to find it by.
-    pub tokens: Vec<String>,
     /// People mentioned by username.
     pub mentions: Vec<String>,
     /// Refuse when the message has another version by now.
@@ -159,4 +155,16 @@ pub trait Messages: Send + Sync {
     /// Events of `room` after `seq`, oldest first, at most `limit` (1..=1000), with the
     /// messages as they are now. Empty when `seq` is the head. `NotFound`.
     async fn events_after(&self, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Event>>;
+}
+
+/// What a body can be found by: the tokens of its source, ready for the index. Sealed
+/// bodies cannot be read and so not be found.
+///
+/// Deleting from an index names the words that go, so both databases make them here, from
+/// the body alone: whoever changes `domain::search` rebuilds the index in a migration.
+pub(crate) fn search_words(body: Option<&Body>) -> String {
+    match body {
+        Some(Body::Markdown { source, .. }) => domain::search::tokens(source).join(" "),
+        Some(Body::Sealed(_)) | None => String::new(),
+    }
 }

@@ -20,8 +20,6 @@ pub struct ImportedMessage {
     pub nonce: Nonce,
     /// What, as it was at last.
     pub body: Body,
-    /// Tokens to find it by, made by `domain::search`.
-    pub tokens: Vec<String>,
     /// People mentioned.
     pub mentions: Vec<UserId>,
     /// What it answers.

@@ -64,7 +64,7 @@ async fn populate(store: &SqliteStore) {
 }
 
 fn draft(number: u64) -> NewMessage {
-    let source = format!("message number {number} {}", "with words ".repeat(20));
+    let source = format!("message n{number} {}", "with words ".repeat(20));
     NewMessage {
         room: LOBBY,
         author: UserId(1),
@@ -74,7 +74,6 @@ fn draft(number: u64) -> NewMessage {
             html: source.clone(),
             source,
         },
-        tokens: vec!["message".into(), format!("n{number}")],
         mentions: Vec::new(),
         origin: Origin::Person,
         reply_to: None,
@@ -416,17 +415,16 @@ async fn words_find_messages_until_they_are_edited_or_deleted() {
         message: id,
         editor: UserId(1),
         body: Body::Markdown {
-            source: "other".into(),
-            html: "other".into(),
+            source: "other größe".into(),
+            html: "other größe".into(),
         },
-        tokens: vec!["other".into(), "größe".into()],
         mentions: Vec::new(),
         if_version: None,
         at: Time(1),
     };
     store.edit_message(edit).await.unwrap();
     assert!(found("n7").is_empty());
-    assert_eq!((found("other"), found("größe")), (vec![id.0], vec![id.0]));
+    assert_eq!((found("other"), found("große")), (vec![id.0], vec![id.0]));
     store.delete_message(id, UserId(1), Time(2)).await.unwrap();
     assert!(found("other").is_empty());
     assert_eq!(found("message").len(), 99);
@@ -449,7 +447,10 @@ async fn deleted_words_are_not_in_the_tables_of_the_file() {
         let Ok(bytes) = std::fs::read(entry.unwrap().path()) else {
             continue;
         };
-        let is_there = bytes.windows(10).any(|window| window == b"XYZZYPLUGH");
+        // In the row as typed, in the index in small letters.
+        let is_there = bytes
+            .windows(10)
+            .any(|window| window.eq_ignore_ascii_case(b"XYZZYPLUGH"));
         assert!(!is_there);
     }
 }

@@ -292,7 +292,6 @@ impl Maker {
             room: *self.rooms.get(line.room)?,
             author: *self.users.get(line.author)?,
             nonce: self.nonce(index),
-            tokens: domain::search::tokens(&line.source),
             body: Body::Markdown {
                 source: line.source.clone(),
                 html: compiled.html,

@@ -60,13 +60,11 @@ pub async fn a_sealed_body_is_kept_byte_for_byte(store: Arc<dyn Store>) {
     let sealed = Body::Sealed(vec![0, 255, 1, 0, 39]);
     let mut new = draft(LOBBY, scene.bob.id, "sealed");
     new.body = sealed.clone();
-    new.tokens.clear();
     let message = scene.append(new).await.message;
     let facts = scene.store.message_facts(message.id, None).await.unwrap();
     assert_eq!(facts.message.body, Some(sealed));
     let mut edit = edit_of(message.id, scene.bob.id, "x");
     edit.body = Body::Sealed(vec![7]);
-    edit.tokens.clear();
     let (edited, _) = scene.store.edit_message(edit).await.unwrap();
     assert_eq!(edited.body, Some(Body::Sealed(vec![7])));
 }

@@ -16,7 +16,6 @@ fn imported(author: UserId, text: &str, at: i64) -> ImportedMessage {
         author,
         nonce: nonce(),
         body: markdown(text),
-        tokens: text.split(' ').map(str::to_owned).collect(),
         mentions: Vec::new(),
         answers: None,
         at: Time(at),

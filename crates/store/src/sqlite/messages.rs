@@ -21,6 +21,7 @@ use super::rows::{
 };
 use super::writer::Tx;
 use super::{SqliteStore, log};
+use crate::messages::search_words;
 use crate::{
     Appended, Conflict, EditMessage, EditVersion, MessageFacts, Messages, NewMessage, PageAnchor,
     Result, RoomPage, StoreError,
@@ -30,11 +31,14 @@ use domain::Time;
 #[async_trait]
 impl Messages for SqliteStore {
     async fn append_message(&self, new: NewMessage) -> Result<Appended> {
-        self.write(move |tx| append(tx, &new)).await
+        // Split here, on the caller's thread: the writer has better things to do.
+        let words = search_words(Some(&new.body));
+        self.write(move |tx| append(tx, &new, &words)).await
     }
 
     async fn edit_message(&self, edit: EditMessage) -> Result<(Message, Option<Event>)> {
-        self.write(move |tx| change::edit(tx, &edit)).await
+        let words = search_words(Some(&edit.body));
+        self.write(move |tx| change::edit(tx, &edit, &words)).await
     }
 
     async fn delete_message(
@@ -108,7 +112,7 @@ impl Standing {
     }
 }
 
-fn append(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Appended> {
+fn append(tx: &mut Tx<'_>, new: &NewMessage, words: &str) -> Result<Appended> {
     let nonce = new.nonce.0.as_bytes();
     let standing = tx.one(STANDING, (new.author.0, new.room.0, nonce), Standing::read)?;
     if standing.state != UserState::Active {
@@ -141,7 +145,7 @@ fn append(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Appended> {
     }
     let message = store(tx, new, standing.author, reply_to)?;
     store_mentions(tx, &message, &new.mentions)?;
-    tx.add_search(message.id.0, &new.tokens);
+    tx.add_search(message.id.0, words);
     events.push(Event {
         room: new.room,
         seq: message.seq,

@@ -11,6 +11,7 @@ use super::rows::{Statements, conflict, user, user_columns};
 use super::users::{has_owner, insert_account};
 use super::writer::Tx;
 use super::{SqliteStore, log};
+use crate::messages::search_words;
 use crate::{Answered, Conflict, Imported, ImportedMessage, NewUser, Result, StoreError, Transfer};
 
 #[async_trait]
@@ -141,7 +142,7 @@ fn store(tx: &mut Tx<'_>, new: &ImportedMessage, answers: Option<i64>) -> Result
     for user in new.mentions.iter().filter(|user| **user != new.author) {
         tx.change(IMPORT_MENTION, (new.room.0, seq.0, user.0))?;
     }
-    tx.add_search(id.0, &new.tokens);
+    tx.add_search(id.0, &search_words(Some(&new.body)));
     Ok(id)
 }
 

@@ -50,11 +50,10 @@ pub(super) struct Tx<'c> {
     search: Vec<SearchChange>,
 }
 
-/// What is to happen to the full-text index at the end of the batch.
+/// What is to happen to the full-text index at the end of the batch, in this order.
 enum SearchChange {
     Add(i64, String),
-    Put(i64, String),
-    Remove(i64),
+    Remove(i64, String),
 }
 
 impl Deref for Tx<'_> {
@@ -66,26 +65,19 @@ impl Deref for Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes the new `message` findable by `tokens`. Without any it needs no row at all.
-    pub(super) fn add_search(&mut self, message: i64, tokens: &[String]) {
-        if !tokens.is_empty() {
+    /// Makes `message` findable by `words`. Without any it needs no row at all.
+    pub(super) fn add_search(&mut self, message: i64, words: &str) {
+        if !words.is_empty() {
             self.search
-                .push(SearchChange::Add(message, tokens.join(" ")));
+                .push(SearchChange::Add(message, words.to_owned()));
         }
     }
 
-    /// Makes the changed `message` findable by `tokens` and by nothing else.
-    pub(super) fn put_search(&mut self, message: i64, tokens: &[String]) {
-        self.search.push(if tokens.is_empty() {
-            SearchChange::Remove(message)
-        } else {
-            SearchChange::Put(message, tokens.join(" "))
-        });
-    }
-
-    /// Makes `message` unfindable.
-    pub(super) fn remove_search(&mut self, message: i64) {
-        self.search.push(SearchChange::Remove(message));
+    /// Makes `message` unfindable: `words` are those it was added with, all of them.
+    pub(super) fn remove_search(&mut self, message: i64, words: String) {
+        if !words.is_empty() {
+            self.search.push(SearchChange::Remove(message, words));
+        }
     }
 }
 
@@ -461,20 +453,11 @@ impl Thread {
 
     fn write_search(&self, changes: &[SearchChange]) -> rusqlite::Result<()> {
         for change in changes {
-            match change {
-                SearchChange::Add(message, words) => self
-                    .conn
-                    .prepare_cached(ADD_SEARCH)?
-                    .execute((message, words))?,
-                SearchChange::Put(message, words) => self
-                    .conn
-                    .prepare_cached(PUT_SEARCH)?
-                    .execute((message, words))?,
-                SearchChange::Remove(message) => self
-                    .conn
-                    .prepare_cached(REMOVE_SEARCH)?
-                    .execute([message])?,
+            let (sql, message, words) = match change {
+                SearchChange::Add(message, words) => (ADD_SEARCH, message, words),
+                SearchChange::Remove(message, words) => (REMOVE_SEARCH, message, words),
             };
+            self.conn.prepare_cached(sql)?.execute((message, words))?;
         }
         Ok(())
     }
@@ -559,18 +542,15 @@ fn refuse(item: Item, error: impl Fn() -> StoreError) {
     }
 }
 
-// By rowid, which is the message id. Not `or replace`, which would look for an older row.
+// By rowid, which is the message id.
 const ADD_SEARCH: &str = "
 insert into search (rowid, body)
 values (?1, ?2)";
 
-const PUT_SEARCH: &str = "
-insert or replace into search (rowid, body)
-values (?1, ?2)";
-
+// FTS5's command to delete from an index without content: it needs the words.
 const REMOVE_SEARCH: &str = "
-delete from search
- where rowid = ?1";
+insert into search (search, rowid, body)
+values ('delete', ?1, ?2)";
 
 const DATA_VERSION: &str = "pragma data_version";
 
@@ -578,7 +558,6 @@ const DATA_VERSION: &str = "pragma data_version";
 #[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("ADD_SEARCH", ADD_SEARCH),
-    ("PUT_SEARCH", PUT_SEARCH),
     ("REMOVE_SEARCH", REMOVE_SEARCH),
     ("DATA_VERSION", DATA_VERSION),
 ];

@@ -6,6 +6,7 @@
 use domain::{Body, Event, EventKind, Message, MessageId, RoomId, Time, UserId, UserState};
 
 use super::{by_id, columns, store_mentions};
+use crate::messages::search_words;
 use crate::sqlite::log::{self, References};
 use crate::sqlite::members::require_active;
 use crate::sqlite::rows::{Statements, conflict, word};
@@ -24,7 +25,11 @@ struct Standing {
     version: i64,
 }
 
-pub(super) fn edit(tx: &mut Tx<'_>, edit: &EditMessage) -> Result<(Message, Option<Event>)> {
+pub(super) fn edit(
+    tx: &mut Tx<'_>,
+    edit: &EditMessage,
+    words: &str,
+) -> Result<(Message, Option<Event>)> {
     let standing = tx.one(EDIT_STANDING, (edit.message.0, edit.editor.0), |row| {
         Ok(Standing {
             state: word(row, 0, UserState::from_word)?,
@@ -71,7 +76,8 @@ pub(super) fn edit(tx: &mut Tx<'_>, edit: &EditMessage) -> Result<(Message, Opti
     )?;
     tx.change(DELETE_MENTIONS, (before.room.0, before.seq.0))?;
     store_mentions(tx, &before, &edit.mentions)?;
-    tx.put_search(edit.message.0, &edit.tokens);
+    tx.remove_search(edit.message.0, search_words(before.body.as_ref()));
+    tx.add_search(edit.message.0, words);
     let (message, event) = changed(tx, edit.message, "message.edited", edit.editor, edit.at)?;
     let event = event(EventKind::MessageEdited(message.clone()));
     Ok((message, Some(event)))
@@ -113,7 +119,7 @@ pub(super) fn delete(
     tx.change(ERASE_BODY, (id.0, at.0))?;
     tx.change(DELETE_EDITS, [id.0])?;
     tx.change(DELETE_MENTIONS, (before.room.0, before.seq.0))?;
-    tx.remove_search(id.0);
+    tx.remove_search(id.0, search_words(before.body.as_ref()));
     let (message, event) = changed(tx, id, "message.deleted", by, at)?;
     let event = event(EventKind::MessageDeleted(message.clone()));
     Ok((message, Some(event)))

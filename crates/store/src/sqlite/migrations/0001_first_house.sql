@@ -179,15 +179,15 @@ create table receipts (
 ) strict, without rowid;
 
 -- `rowid` is the message id. `domain::search` has split the text already: `unicode61`
--- would break words of many scripts. The option `secure-delete` is not set because it does
--- nothing together with `contentless_delete`: a removed row is marked, and its words leave
--- the file when the segment is next merged.
+-- would break words of many scripts. Deleting names the words, so that `secure-delete` can
+-- take them out of the file at once; with `contentless_delete` a removed row is only
+-- marked, and its words stay until a merge.
 create virtual table search using fts5 (
   body,
   content = '',
-  contentless_delete = 1,
   tokenize = 'ascii'
 );
+insert into search (search, rank) values ('secure-delete', 1);
 
 create table jobs (
   id integer primary key autoincrement,

@@ -57,7 +57,7 @@ async fn one_that_fails_after_writing_fails_alone() {
         writer.write(move |tx| {
             tx.execute("insert into t (x) values (?1)", [number])
                 .unwrap();
-            tx.add_search(number, &["word".into()]);
+            tx.add_search(number, "word");
             if fails {
                 return Err(StoreError::Conflict(Conflict::Stale));
             }
@@ -88,7 +88,7 @@ async fn a_failed_full_text_row_fails_its_operation_alone() {
             if breaks {
                 tx.execute_batch("drop table search").unwrap();
             }
-            tx.add_search(number, &["word".into()]);
+            tx.add_search(number, "word");
             Ok(number)
         })
     };
