@@ -90,9 +90,15 @@ test("every page inside is clean, wide and narrow, light and dark", async () => 
       await page.keyboard.press("Delete");
       await page.waitForSelector("#confirm-dialog[open]");
     });
-    for (const address of ["/rooms/garden/", "/rooms/", "/rooms/garden/settings", "/rooms/lobby/members", "/settings/", "/admin/", `/messages/${mine.id}/edit`, `/messages/${mine.id}/delete`, "/rooms/nothing-here/", "/logout/"]) {
+    for (const address of ["/rooms/garden/", "/rooms/", "/rooms/garden/settings", "/rooms/lobby/members", "/settings/", "/admin/", `/messages/${mine.id}/edit`, `/messages/${mine.id}/delete`, "/rooms/nothing-here/"]) {
       await check(ada, address);
     }
+    // Going there without a click shows a button instead of logging out.
+    await check(ada, "/rooms/", async (page) => {
+      await page.evaluate(() => location.assign("/logout/"));
+      await page.waitForURL(/\/logout\//);
+      await page.waitForSelector('main form[action="/logout/"]');
+    });
     ada.assertQuiet();
     await ada.context.close();
   }

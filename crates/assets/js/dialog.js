@@ -20,7 +20,15 @@ export function ask({ title, text = "", ok }) {
   dialog.returnValue = "cancel";
   dialog.showModal();
   return new Promise((resolve) =>
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "ok"), { once: true }),
+    dialog.addEventListener(
+      "close",
+      () => {
+        // Words of a message do not stay behind in a closed dialog.
+        fill(dialog, "[data-text]", "");
+        resolve(dialog.returnValue === "ok");
+      },
+      { once: true },
+    ),
   );
 }
 

@@ -13,6 +13,8 @@ import { refusalOf, toast } from "./toast.js";
 
 /** Open edits whose row is swapped right now, to be opened again. @type {Map<string, string>} */
 const interrupted = new Map();
+/** True while the event of a saved edit takes away its form, and the focus with it. */
+let isLeaving = false;
 
 export function start() {
   on("beforeswap", ({ targets }) => targets.forEach(interrupt));
@@ -177,10 +179,14 @@ export async function remove(li) {
 function interrupt(target) {
   const form = /** @type {HTMLFormElement | null} */ (target.querySelector(":scope .edit-form"));
   const box = form?.querySelector("textarea");
-  if (target.id.startsWith("msg-") && form && box && !form.dataset.done && !form.dataset.busy) interrupted.set(target.id, box.value);
+  if (!target.id.startsWith("msg-") || !form || !box) return;
+  if (form.dataset.done || form.dataset.busy) isLeaving ||= form.contains(document.activeElement);
+  else interrupted.set(target.id, box.value);
 }
 
 function resume() {
+  if (isLeaving) byId("composer-input")?.focus();
+  isLeaving = false;
   for (const [id, typed] of interrupted) {
     interrupted.delete(id);
     const row = byId(id);

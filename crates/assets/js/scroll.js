@@ -50,10 +50,13 @@ const isNearEnd = (timeline) =>
 function moved() {
   const timeline = byId("timeline");
   if (!timeline) return;
+  // Our own scrolling keeps the row it kept: marking anew here would take over whatever
+  // moved since, before the observer could undo it.
   if (Math.abs(timeline.scrollTop - written) > 1) {
     isStuck = isNearEnd(timeline);
+    mark();
+    written = -1;
   }
-  mark();
   for (const listen of listeners) listen();
 }
 

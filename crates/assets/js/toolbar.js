@@ -43,7 +43,9 @@ export function start() {
   longPress(rowOf);
   on("room", () => rove(null));
   on("beforeswap", () => {
-    focused = rowOf(document.activeElement)?.id ?? "";
+    // An edit that was saved gives the focus back by itself.
+    const isEditing = document.activeElement?.closest(".edit-form");
+    focused = isEditing ? "" : rowOf(document.activeElement)?.id ?? "";
   });
   on("swap", () => {
     if (focused && document.activeElement === document.body) byId(focused)?.focus({ preventScroll: true });
