@@ -11,7 +11,7 @@ pub(crate) mod messages;
 mod openapi;
 pub(crate) mod operation;
 mod people;
-mod query;
+pub(crate) mod query;
 mod reading;
 mod rooms;
 mod sessions;

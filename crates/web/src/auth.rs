@@ -18,6 +18,7 @@ use crate::csrf::is_bearer;
 use crate::hosts::Client;
 use crate::problem::Problem;
 use crate::state::App;
+use crate::turns::Turn;
 
 /// The session's cookie. By TLS its name promises Secure, Path=/ and no Domain, which a
 /// sister site cannot forge.
@@ -27,9 +28,9 @@ const KNOWN: (&str, &str) = ("parlour-known", "__Host-parlour-known");
 /// How long a browser keeps its mark.
 const KNOWN_S: i64 = 400 * 24 * 60 * 60;
 
-/// Whoever uses the API: by token, else by cookie. Refused with 401.
-#[derive(Debug)]
-pub(crate) struct Signed(pub(crate) Actor);
+/// Whoever uses the API: by token, else by cookie. Refused with 401. Handlers keep the
+/// turn until they are done; without rate limits there is none.
+pub(crate) struct Signed(pub(crate) Actor, pub(crate) Option<Turn>);
 
 impl FromRequestParts<App> for Signed {
     type Rejection = Problem;
@@ -39,7 +40,11 @@ impl FromRequestParts<App> for Signed {
             Some(token) => app.chat.actor_of_token(token).await?,
             None => session_actor(app, &parts.headers, &client(parts)).await?,
         };
-        Ok(Self(actor))
+        let turn = match actor.user() {
+            Some(user) if app.chat.settings().rate_limits => Some(app.turns.take(user).await?),
+            _ => None,
+        };
+        Ok(Self(actor, turn))
     }
 }
 
@@ -169,7 +174,9 @@ pub(crate) fn safe_next(next: Option<&str>) -> &str {
         && !matches!(chars.next(), Some('/' | '\\'))
         && !next.contains('\\')
         && next.len() <= 2048
-        && next.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+        && next.bytes().all(|byte| (0x21..0x7f).contains(&byte))
+        // Signing in to be signed out at once would be another site's joke.
+        && !next.starts_with("/logout");
     if is_own { next } else { "/" }
 }
 
@@ -196,6 +203,7 @@ mod tests {
             ("/\t/evil.example", "/"),
             ("/x\r\nSet-Cookie: a=b", "/"),
             ("rooms/", "/"),
+            ("/logout/", "/"),
         ] {
             assert_eq!(safe_next(Some(next)), expected, "{next:?}");
         }

@@ -3,6 +3,7 @@
 //! Straight-line code instead of a stack of layers: each step is one look at the headers,
 //! and their order is the point.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -138,8 +139,12 @@ impl Gate {
             Ok(Err(never)) => match never {},
             Err(_panic) => {
                 // The panic hook has printed message and place; the reference ties them.
-                let reference = "panic".to_owned();
-                tracing::error!(http.path = without_secret(&path), "a request panicked");
+                let reference = format!("{:08x}", RandomState::new().hash_one(&path) as u32);
+                tracing::error!(
+                    error.reference = %reference,
+                    http.path = without_secret(&path),
+                    "a request panicked"
+                );
                 refuse(&path, Problem::internal(reference))
             }
         }

@@ -37,7 +37,20 @@ pub(crate) fn apply(headers: &mut HeaderMap, is_https: bool) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     if headers.get(CACHE_CONTROL).is_some_and(is_private) {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
+        vary_by_cookie(headers);
+    }
+}
+
+/// One line, also beside what a route varies by: some caches read only the first.
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let own = headers.get(VARY).and_then(|own| own.to_str().ok());
+    let all = match own {
+        Some(own) => HeaderValue::try_from(format!("Cookie, {own}")),
+        None => Ok(HeaderValue::from_static("Cookie")),
+    };
+    // What was a header value stays one.
+    if let Ok(all) = all {
+        headers.insert(VARY, all);
     }
 }
 
@@ -59,6 +72,11 @@ mod tests {
         assert_eq!(page[CACHE_CONTROL], "private, no-cache");
         assert_eq!(page[VARY], "Cookie");
         assert!(page.contains_key(STRICT_TRANSPORT_SECURITY));
+
+        let mut fragment = HeaderMap::new();
+        fragment.insert(VARY, HeaderValue::from_static("HX-Request"));
+        apply(&mut fragment, false);
+        assert_eq!(fragment[VARY], "Cookie, HX-Request");
 
         let mut asset = HeaderMap::new();
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");

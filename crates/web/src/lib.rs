@@ -25,6 +25,7 @@ mod server;
 pub mod settings;
 mod socket;
 mod state;
+mod turns;
 pub mod views;
 
 use axum::Router;

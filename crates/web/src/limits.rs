@@ -174,7 +174,16 @@ pub(crate) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> 
             "the JSON is nested more than {MAX_JSON_DEPTH} levels deep"
         )));
     }
+    if !is_object(text) {
+        return Err(Problem::invalid("the JSON must be an object: {…}"));
+    }
     serde_json::from_slice(text).map_err(|error| Problem::invalid(json_reason(&error)))
+}
+
+/// Whether a JSON text is an object. serde would also read a struct from a list of its
+/// values, and nobody promised in which order.
+pub(crate) fn is_object(text: &[u8]) -> bool {
+    text.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// What is wrong with a JSON text, in serde's words; they name fields and types, and quote
@@ -267,7 +276,20 @@ mod tests {
             "{\"a\":".repeat(40).as_bytes(),
             MAX_JSON_DEPTH
         ));
-        assert!(from_json::<serde_json::Value>(nested(32).as_bytes()).is_ok());
-        assert!(from_json::<serde_json::Value>(nested(100_000).as_bytes()).is_err());
+        let object = |n: usize| format!(r#"{{"a":{}}}"#, nested(n));
+        assert!(from_json::<serde_json::Value>(object(31).as_bytes()).is_ok());
+        assert!(from_json::<serde_json::Value>(object(32).as_bytes()).is_err());
+        assert!(from_json::<serde_json::Value>(object(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_an_object() {
+        assert!(from_json::<wire::ChangeRoom>(b" {}").is_ok());
+        for wrong in ["[]", "[\"name\"]", "null", "1", "\"{}\"", ""] {
+            assert!(
+                from_json::<wire::ChangeRoom>(wrong.as_bytes()).is_err(),
+                "{wrong}"
+            );
+        }
     }
 }

@@ -19,6 +19,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use live::{Adopt, Format, Inbound, Purpose, Refused, close};
 
 use crate::api::operation::Operation;
+use crate::api::query::NoQuery;
 use crate::auth::{bearer, session_actor};
 use crate::hosts::Client;
 use crate::problem::Problem;
@@ -81,10 +82,12 @@ async fn page_socket(
     open(app, client, actor, Format::Html, request, accepted).await
 }
 
-/// `GET /api/v1/socket`: JSON. By token, or by cookie from this site.
+/// `GET /api/v1/socket`: JSON. By token, or by cookie from this site. No query, so that
+/// nobody gets used to a token in an address, which logs would keep.
 async fn api_socket(
     State(app): State<App>,
     client: Client,
+    _: NoQuery,
     request: Request,
 ) -> Result<Response, Problem> {
     let accepted = handshake::check(&request)?;

@@ -8,6 +8,7 @@ use live::Live;
 use crate::hosts::Hosts;
 use crate::pages::Timelines;
 use crate::settings::Settings;
+use crate::turns::Turns;
 
 /// What every handler can reach. Cheap to clone; axum's `State`.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub struct App {
     /// The settings in force.
     pub settings: Arc<Settings>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) timelines: Arc<Timelines>,
 }
 
@@ -32,6 +34,7 @@ impl App {
             live,
             settings: Arc::new(settings),
             hosts,
+            turns: Arc::default(),
             timelines: Arc::default(),
         }
     }

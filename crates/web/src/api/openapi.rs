@@ -40,6 +40,7 @@ pub(super) const LIMITS: &[(&str, &str)] = &[
     ("sign-ups", "20 an hour and address"),
     ("tokens, sessions of a person", "100 each"),
     ("rooms made by a person", "1,000"),
+    ("requests of a person at work", "8; 64 more wait their turn"),
     ("sockets", "16 per person, 1,024 per address"),
     (
         "a text frame from a client",

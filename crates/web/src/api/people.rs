@@ -69,7 +69,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
 
 async fn me(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     _: NoQuery,
 ) -> Result<Json<User>, Problem> {
     let (user, _email) = app.chat.me(&actor).await?;
@@ -86,7 +86,7 @@ struct Listing {
 
 async fn list(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Query(asked): Query<Listing>,
 ) -> Result<Json<List<User>>, Problem> {
     let limit = limit(asked.limit)?;
@@ -116,7 +116,7 @@ async fn list(
 
 async fn one(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(username): Named,
     _: NoQuery,
 ) -> Result<Json<User>, Problem> {
@@ -126,7 +126,7 @@ async fn one(
 
 async fn set_state(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     client: Client,
     Named(username): Named,
     _: NoQuery,
@@ -146,7 +146,7 @@ async fn set_state(
 
 async fn make_reset_link(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     client: Client,
     Named(username): Named,
     _: NoQuery,

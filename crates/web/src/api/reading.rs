@@ -51,7 +51,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
 
 async fn read(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     _: NoQuery,
     JsonBody(asked): JsonBody<Position>,
@@ -63,7 +63,7 @@ async fn read(
 
 async fn unread(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     _: NoQuery,
     JsonBody(asked): JsonBody<Position>,
@@ -83,7 +83,7 @@ struct Listing {
 
 async fn events(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     Query(asked): Query<Listing>,
 ) -> Result<Json<List<ServerEvent>>, Problem> {

@@ -147,7 +147,7 @@ struct Listing {
 
 async fn list(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Query(asked): Query<Listing>,
 ) -> Result<Json<List<Room>>, Problem> {
     let limit = limit(asked.limit)?;
@@ -179,7 +179,7 @@ async fn list(
 
 async fn create(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     _: NoQuery,
     JsonBody(asked): JsonBody<CreateRoom>,
 ) -> Result<Response, Problem> {
@@ -201,7 +201,7 @@ async fn create(
 
 async fn one(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     _: NoQuery,
 ) -> Result<Json<Room>, Problem> {
@@ -210,7 +210,7 @@ async fn one(
 
 async fn change(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     _: NoQuery,
     JsonBody(asked): JsonBody<ChangeRoom>,
@@ -225,7 +225,7 @@ async fn change(
 
 async fn members(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     Query(asked): Query<Page>,
 ) -> Result<Json<List<Member>>, Problem> {
@@ -259,7 +259,7 @@ struct Page {
 
 async fn join(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     _: NoQuery,
 ) -> Result<Json<Room>, Problem> {
@@ -270,7 +270,7 @@ async fn join(
 
 async fn leave(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(room): Named,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {

@@ -59,7 +59,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
 
 async fn list(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     _: NoQuery,
 ) -> Result<Json<List<Session>>, Problem> {
     let own = match actor.standing().map(|standing| &standing.credential) {
@@ -83,7 +83,7 @@ async fn list(
 
 async fn end_others(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {
     app.chat.end_other_sessions(&actor).await?;
@@ -92,7 +92,7 @@ async fn end_others(
 
 async fn end(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(session): Named,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {

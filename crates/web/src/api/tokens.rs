@@ -120,7 +120,7 @@ async fn create(
 
 async fn list(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     _: NoQuery,
 ) -> Result<Json<List<Token>>, Problem> {
     let tokens = app.chat.tokens(&actor).await?;
@@ -139,7 +139,7 @@ async fn list(
 
 async fn end(
     State(app): State<App>,
-    Signed(actor): Signed,
+    Signed(actor, _turn): Signed,
     Named(token): Named,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {

@@ -12,7 +12,7 @@ use wire::{ClientOp, ServerEvent};
 
 use crate::api::convert::write_json;
 use crate::api::messages::{nonce, origin};
-use crate::limits::{MAX_JSON_DEPTH, depth_exceeds, json_reason};
+use crate::limits::{MAX_JSON_DEPTH, depth_exceeds, is_object, json_reason};
 use crate::problem::Problem;
 
 /// The ops there are; anything else is `unknown_op` instead of `invalid`.
@@ -182,6 +182,9 @@ fn parse(text: &str) -> Result<ClientOp, String> {
     if depth_exceeds(text.as_bytes(), MAX_JSON_DEPTH) {
         return Err(error("invalid", "the JSON is nested too deep", None, None));
     }
+    if !is_object(text.as_bytes()) {
+        return Err(error("invalid", "a frame is a JSON object", None, None));
+    }
     let reason = match serde_json::from_str::<ClientOp>(text) {
         Ok(op) => return Ok(op),
         Err(reason) => reason,
@@ -275,6 +278,7 @@ mod tests {
         check("", "invalid", Value::Null);
         check("nonsense", "invalid", Value::Null);
         check("[]", "invalid", Value::Null);
+        check(r#"["ping"]"#, "invalid", Value::Null);
         check("{}", "invalid", Value::Null);
         check("null", "invalid", Value::Null);
         check(r#"{"op":7}"#, "invalid", Value::Null);
