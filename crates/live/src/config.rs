@@ -19,6 +19,9 @@ pub struct Config {
     pub ring_frames: usize,
     /// Bytes kept per room, all formats together; the oldest frames go first.
     pub ring_bytes: usize,
+    /// Bytes kept for all rooms together. Beyond it, a room that gets an event keeps only
+    /// its newest few; returning readers are filled from the store instead.
+    pub ring_total_bytes: usize,
     /// How far behind a reader may fall before `resync`.
     pub lag_bytes: usize,
     /// Largest text message taken from a client; a larger one closes with 1009.
@@ -44,6 +47,7 @@ impl Default for Config {
             close_wait: Duration::from_secs(2),
             ring_frames: 256,
             ring_bytes: 4 * 1024 * 1024,
+            ring_total_bytes: 128 * 1024 * 1024,
             lag_bytes: 1024 * 1024,
             max_message_bytes: 64 * 1024,
             head_check: Duration::from_secs(15),

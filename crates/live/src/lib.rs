@@ -22,6 +22,7 @@ mod limits;
 mod repair;
 mod room_log;
 mod rooms;
+mod run;
 mod shard;
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use domain::{Body, Event, EventKind, Message, RoomId, RoomKind, Seq};
 
 use crate::frames::{Encoded, Variant};
+use crate::run::Run;
 use crate::{Config, Render};
 
 /// Events that came before those they follow. Beyond it they are dropped: the hole is read
@@ -19,6 +20,10 @@ use crate::{Config, Render};
 const MAX_WAITING: usize = 1_024;
 /// What an event without its texts takes.
 const EVENT_BYTES: usize = 512;
+/// Frames a room keeps when all rooms together hold too much.
+const MIN_FRAMES: usize = 16;
+/// The size of a slot that has left the ring; a frame made for it still is not counted.
+const GONE: usize = usize::MAX / 2;
 /// A quote shows so much of the quoted source (`domain::Quote`).
 const QUOTE_CHARS: usize = 200;
 
@@ -40,40 +45,6 @@ pub(crate) enum Ahead {
     Lagged(Seq),
 }
 
-/// Consecutive frames in one piece, the same for every reader at the same position.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) bytes: Bytes,
-    /// Where each frame ends; frame `i` is event `from + 1 + i`. A fact without a frame
-    /// ends where it begins.
-    ends: Vec<u32>,
-    from: Seq,
-    pub(crate) to: Seq,
-}
-
-impl Run {
-    /// The position after `written` bytes, and the unwritten rest of the frame in which
-    /// they end (empty between frames).
-    pub(crate) fn cut(&self, written: usize) -> (Seq, Bytes) {
-        let whole = self.ends.partition_point(|end| *end as usize <= written);
-        let at_boundary = written == 0
-            || whole
-                .checked_sub(1)
-                .and_then(|last| self.ends.get(last))
-                .is_some_and(|end| *end as usize == written);
-        if at_boundary {
-            return (Seq(self.from.0 + whole as i64), Bytes::new());
-        }
-        let end = self
-            .ends
-            .get(whole)
-            .map_or(self.bytes.len(), |end| *end as usize);
-        // A copy, not a slice: a slice would keep the whole run alive for one slow reader.
-        let rest = Bytes::copy_from_slice(&self.bytes[written..end]);
-        (Seq(self.from.0 + whole as i64 + 1), rest)
-    }
-}
-
 /// What became of an offered event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
@@ -92,7 +63,10 @@ pub(crate) enum Offered {
 pub(crate) struct RoomLog {
     pub(crate) room: RoomId,
     inner: Mutex<Inner>,
+    /// What the ring holds: events and frames.
     bytes: AtomicUsize,
+    /// The same of all rooms together.
+    total: Arc<AtomicUsize>,
     /// Set once the head is known.
     pub(crate) opened: tokio::sync::OnceCell<()>,
     /// Held while older events are read into the ring, so that ten thousand returning
@@ -117,7 +91,7 @@ struct Inner {
 }
 
 impl RoomLog {
-    pub(crate) fn new(room: RoomId, shards: usize) -> RoomLog {
+    pub(crate) fn new(room: RoomId, shards: usize, total: Arc<AtomicUsize>) -> RoomLog {
         RoomLog {
             room,
             inner: Mutex::new(Inner {
@@ -131,6 +105,7 @@ impl RoomLog {
                 members: 0,
             }),
             bytes: AtomicUsize::new(0),
+            total,
             opened: tokio::sync::OnceCell::new(),
             backfill: tokio::sync::Mutex::new(()),
             is_repairing: AtomicBool::new(false),
@@ -222,9 +197,10 @@ impl RoomLog {
         let mut inner = self.lock();
         inner.head = head;
         inner.generation += 1;
-        inner.ring.clear();
         inner.waiting.clear();
-        self.bytes.store(0, Ordering::Relaxed);
+        while let Some(slot) = inner.ring.pop_front() {
+            self.release_bytes(slot.bytes.swap(GONE, Ordering::Relaxed));
+        }
     }
 
     /// Puts older events in front of the ring, as far as its bounds allow. They were read
@@ -243,7 +219,8 @@ impl RoomLog {
                 continue;
             }
             let is_full = inner.ring.len() >= config.ring_frames
-                || self.bytes.load(Ordering::Relaxed) >= config.ring_bytes;
+                || self.bytes.load(Ordering::Relaxed) >= config.ring_bytes
+                || self.total.load(Ordering::Relaxed) >= config.ring_total_bytes;
             if event.seq.next() != first || is_full {
                 return;
             }
@@ -298,15 +275,17 @@ impl RoomLog {
                 break;
             }
         }
-        Ahead::Frames(run_of(after, &frames, total))
+        Ahead::Frames(Run::new(after, &frames, total))
     }
 
     fn frame<'a>(&self, slot: &'a Slot, variant: Variant, render: &dyn Render) -> &'a Bytes {
         let write = |format, out: &mut String| render.event(format, &slot.event, out);
         let (frame, added) = slot.encoded.get(variant, write);
         if added > 0 {
-            slot.bytes.fetch_add(added, Ordering::Relaxed);
-            self.bytes.fetch_add(added, Ordering::Relaxed);
+            self.take_bytes(added);
+            if slot.bytes.fetch_add(added, Ordering::Relaxed) >= GONE {
+                self.release_bytes(added);
+            }
         }
         frame
     }
@@ -338,7 +317,7 @@ impl RoomLog {
 
     fn slot(&self, event: Arc<Event>) -> Arc<Slot> {
         let bytes = event_bytes(&event);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.take_bytes(bytes);
         Arc::new(Slot {
             event,
             encoded: Encoded::default(),
@@ -346,14 +325,31 @@ impl RoomLog {
         })
     }
 
-    fn drop_bytes(&self, slot: &Slot) {
-        // Frames may be added to a slot while it leaves; never below zero.
-        let gone = slot.bytes.load(Ordering::Relaxed);
+    fn take_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives bytes back, never more than are held.
+    fn release_bytes(&self, bytes: usize) {
+        let mut released = 0;
         let _ = self
             .bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| {
-                Some(bytes.saturating_sub(gone))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                released = held.min(bytes);
+                Some(held - released)
             });
+        self.total.fetch_sub(released, Ordering::Relaxed);
+    }
+
+    /// Whether the ring, with its newest event, holds more than it may.
+    fn is_over_full(&self, inner: &Inner, config: &Config) -> bool {
+        let frames = inner.ring.len();
+        let is_short_of_memory = self.total.load(Ordering::Relaxed) > config.ring_total_bytes;
+        frames > 1
+            && (frames > config.ring_frames
+                || self.bytes.load(Ordering::Relaxed) > config.ring_bytes
+                || (is_short_of_memory && frames > MIN_FRAMES))
     }
 
     fn append(&self, inner: &mut Inner, event: Arc<Event>, config: &Config) {
@@ -368,12 +364,9 @@ impl RoomLog {
         }
         let slot = self.slot(event);
         inner.ring.push_back(slot);
-        while inner.ring.len() > 1
-            && (inner.ring.len() > config.ring_frames
-                || self.bytes.load(Ordering::Relaxed) > config.ring_bytes)
-        {
+        while self.is_over_full(inner, config) {
             if let Some(slot) = inner.ring.pop_front() {
-                self.drop_bytes(&slot);
+                self.release_bytes(slot.bytes.swap(GONE, Ordering::Relaxed));
             }
         }
     }
@@ -399,9 +392,15 @@ impl RoomLog {
             }
             let mut event = (*place.event).clone();
             refresh(&mut event, message);
-            self.drop_bytes(place);
+            self.release_bytes(place.bytes.swap(GONE, Ordering::Relaxed));
             *place = self.slot(Arc::new(event));
         }
+    }
+}
+
+impl Drop for RoomLog {
+    fn drop(&mut self) {
+        self.release_bytes(self.bytes.load(Ordering::Relaxed));
     }
 }
 
@@ -410,30 +409,6 @@ fn first_of(inner: &Inner) -> Seq {
         .ring
         .front()
         .map_or(inner.head.next(), |slot| slot.event.seq)
-}
-
-fn run_of(from: Seq, frames: &[&Bytes], total: usize) -> Run {
-    let to = Seq(from.0 + frames.len() as i64);
-    if let [only] = frames {
-        return Run {
-            bytes: Bytes::clone(only),
-            ends: vec![only.len() as u32],
-            from,
-            to,
-        };
-    }
-    let mut bytes = BytesMut::with_capacity(total);
-    let mut ends = Vec::with_capacity(frames.len());
-    for frame in frames {
-        bytes.extend_from_slice(frame);
-        ends.push(bytes.len() as u32);
-    }
-    Run {
-        bytes: bytes.freeze(),
-        ends,
-        from,
-        to,
-    }
 }
 
 fn event_bytes(event: &Event) -> usize {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::RoomId;
@@ -12,6 +13,8 @@ use crate::room_log::RoomLog;
 #[derive(Debug)]
 pub(crate) struct Rooms {
     logs: Mutex<HashMap<RoomId, Arc<RoomLog>>>,
+    /// What all rings hold together.
+    bytes: Arc<AtomicUsize>,
     shards: usize,
 }
 
@@ -19,6 +22,7 @@ impl Rooms {
     pub(crate) fn new(shards: usize) -> Rooms {
         Rooms {
             logs: Mutex::new(HashMap::new()),
+            bytes: Arc::new(AtomicUsize::new(0)),
             shards,
         }
     }
@@ -38,13 +42,20 @@ impl Rooms {
         let log = match self.lock().entry(room) {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
-                Arc::clone(entry.insert(Arc::new(RoomLog::new(room, self.shards))))
+                let log = RoomLog::new(room, self.shards, Arc::clone(&self.bytes));
+                Arc::clone(entry.insert(Arc::new(log)))
             }
         };
         Hold {
             rooms: Arc::clone(self),
             log,
         }
+    }
+
+    /// What all rings hold together.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// All logs. Those that nobody holds (a task had borrowed them when their last holder

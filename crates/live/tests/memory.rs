@@ -73,7 +73,6 @@ impl House {
                 source: "x".repeat(size),
                 html: String::new(),
             },
-            tokens: Vec::new(),
             mentions: Vec::new(),
             origin: Origin::Person,
             reply_to: None,

@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::frames::Variant;
-use crate::room_log::Run;
+use crate::run::Run;
 use crate::ws::{self, Decoder};
 use crate::{Connected, ConnectionId, Format};
 

@@ -13,7 +13,8 @@ use super::{Reader, Shard};
 use crate::Control;
 use crate::context::Context;
 use crate::frames::{Variant, rendered};
-use crate::room_log::{Ahead, RoomLog, Run};
+use crate::room_log::{Ahead, RoomLog};
+use crate::run::Run;
 
 /// Written to one reader in one go while many are written to.
 const RUN_BYTES: usize = 256 * 1024;

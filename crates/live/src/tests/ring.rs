@@ -95,3 +95,35 @@ async fn signals_reach_readers_and_users_and_spare_the_excepted() {
         client.expect_only(&house, &["receipt 1 bob 2"]).await;
     }
 }
+
+#[tokio::test]
+async fn rings_share_a_bound_and_give_back_what_they_held() {
+    let house = House::with(crate::Config {
+        ring_total_bytes: 40_000,
+        ..super::support::quiet()
+    })
+    .await;
+    let mut ada = house.connect(house.ada).await;
+    ada.subscribe(&house, LOBBY).await;
+    let long = "x".repeat(1_000);
+    for number in 3..=60 {
+        house.post(LOBBY, house.ada, &long).await;
+        assert!(ada.next().await.starts_with(&format!("1:{number} ")));
+    }
+    let log = house.live.hub.context.rooms.find(LOBBY).unwrap();
+    assert_eq!(log.first(), Seq(45), "sixteen are kept");
+    // Whoever is further back is filled from the store.
+    let cursor = house.cursor(LOBBY, 2);
+    house.live.subscribe(ada.id, LOBBY, cursor).await.unwrap();
+    assert_eq!(ada.next().await, "subscribed 1 60");
+    for number in 3..=60 {
+        assert!(ada.next().await.starts_with(&format!("1:{number} ")));
+    }
+    drop((log, ada));
+    let rooms = &house.live.hub.context.rooms;
+    super::support::until("all is given back", || {
+        rooms.all();
+        rooms.held_bytes() == 0
+    })
+    .await;
+}
