@@ -66,7 +66,7 @@ function paint(row) {
     row.classList.toggle("message--mine", author === id);
     row.classList.toggle(
       "message--mentions-me",
-      author !== id && username !== "" && mentions.split(" ").includes(username),
+      author !== id && username !== "" && mentions.split(" ").includes(username.toLowerCase()),
     );
     if (!row.hasAttribute("tabindex")) row.tabIndex = -1;
   }

@@ -4,7 +4,7 @@
 //! views, and what must be computed (initials, times, mentions) is written straight into
 //! the page.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use askama::Template;
 use domain::{
@@ -124,44 +124,16 @@ impl<'a> MessageView<'a> {
     }
 }
 
-/// The usernames written as `@name` in a compiled body, for `data-mentions`.
+/// The usernames that a compiled body mentions, in small letters, for `data-mentions`.
 ///
-/// The stored message has no list of them, and compiling its source again would cost more
-/// than the rest of the page; so they are read out of the text between the tags, code left
-/// out. Whether such a person exists does not matter here: the browser looks for one name
-/// only, its own.
+/// Whether such a person exists does not matter here: the browser looks for one name only,
+/// its own.
 pub(crate) struct Mentions<'a>(&'a str);
 
 impl<'a> Mentions<'a> {
     fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let html = self.0;
-        html.match_indices('@').filter_map(move |(at, _)| {
-            let before = &html[..at];
-            let after = &html[at + 1..];
-            let follows_word = before
-                .chars()
-                .next_back()
-                .is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '.'));
-            if follows_word || in_tag(before) || in_code(before) {
-                return None;
-            }
-            let end = after
-                .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-')))
-                .unwrap_or(after.len());
-            let name = after[..end].trim_end_matches(['.', '-']);
-            (!name.is_empty()).then_some(name)
-        })
+        domain::markup::mentions_in(self.0)
     }
-}
-
-fn in_tag(before: &str) -> bool {
-    before.rfind('<') > before.rfind('>')
-}
-
-fn in_code(before: &str) -> bool {
-    before
-        .rfind("<code")
-        .is_some_and(|open| before.rfind("</code").is_none_or(|end| end < open))
 }
 
 impl fmt::Display for Mentions<'_> {
@@ -170,7 +142,9 @@ impl fmt::Display for Mentions<'_> {
             if place > 0 {
                 f.write_str(" ")?;
             }
-            f.write_str(name)?;
+            name.chars()
+                .flat_map(char::to_lowercase)
+                .try_for_each(|c| f.write_char(c))?;
         }
         Ok(())
     }
@@ -359,15 +333,15 @@ mod tests {
     use super::Mentions;
 
     #[test]
-    fn mentions_are_read_from_the_words_and_not_from_code_links_or_addresses() {
-        fn check(html: &str, expected: &str) {
-            assert_eq!(Mentions(html).to_string(), expected, "{html}");
+    fn mentions_are_those_the_compiler_marked() {
+        fn check(source: &str, expected: &str) {
+            let html = domain::markup::compile(source).html;
+            assert_eq!(Mentions(&html).to_string(), expected, "{html}");
         }
-        check("<p>hello</p>", "");
-        check("<p>@bob, @eve.</p>", "bob eve");
-        check("<p>(@bob-2) and ada@example.org</p>", "bob-2");
-        check("<p><code>@bob</code> <a href=\"/@x\">@zoë</a></p>", "zoë");
-        check("<pre><code>@bob\n@eve</code></pre><p>@x</p>", "x");
-        check("<p>@ nobody @</p>", "");
+        check("hello", "");
+        check("@Bob, @eve.", "bob eve");
+        check("(@bob-2) and ada@example.org", "bob-2");
+        check("`@bob` @zoë", "zoë");
+        check("@ nobody @", "");
     }
 }
