@@ -3,6 +3,11 @@
 //! The ignored ones need many descriptors and a quiet machine:
 //! `cargo test --release -p live --test memory -- --ignored --nocapture --test-threads 1`
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may; helpers of integration tests count as not"
+)]
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -22,9 +27,10 @@ const LOBBY: RoomId = RoomId(1);
 /// Both ask for the whole process, so they take turns.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-struct Sized;
+/// Renders a message as its bare source.
+struct Sources;
 
-impl Render for Sized {
+impl Render for Sources {
     fn event(&self, _: Format, event: &Event, out: &mut String) {
         if let Some(Body::Markdown { source, .. }) = event
             .kind
@@ -90,7 +96,7 @@ impl House {
             max_per_address: None,
             ..Config::default()
         };
-        let live = Live::start(config, store, Arc::new(Sized)).await.unwrap();
+        let live = Live::start(config, store, Arc::new(Sources)).await.unwrap();
         House {
             live,
             user,
