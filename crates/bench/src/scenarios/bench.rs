@@ -149,6 +149,11 @@ impl Bench {
         self.people.len()
     }
 
+    /// The beginning of a username that nobody has, also in a house measured before.
+    pub fn fresh_name(&self) -> String {
+        format!("new{}x{}n", std::process::id(), self.rooms_made)
+    }
+
     /// The token of person `number`.
     pub fn token(&self, number: usize) -> String {
         self.person(number)

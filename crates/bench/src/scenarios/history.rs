@@ -58,7 +58,15 @@ pub fn measure(bench: &mut Bench) -> Result<()> {
     row(bench, "history page of 50, p99", &mut pages, &note);
 
     let cookie = house.log_in(person)?;
-    let headers = format!("Cookie: {cookie}\r\nAccept-Encoding: br\r\n");
+    let (_, slug, _) = rooms.first().context("no rooms")?;
+    let path = format!("/rooms/{slug}/");
+    let plain = house
+        .client()
+        .send("GET", &path, &format!("Cookie: {cookie}\r\n"), b"")?;
+    if !String::from_utf8_lossy(&plain.body).contains("id=\"msg-") {
+        bail!("{path} shows no messages: {}", plain.excerpt());
+    }
+    let headers = format!("Cookie: {cookie}\r\nAccept-Encoding: gzip, br\r\n");
     let mut switches = one_by_one(bench, &house, &mut || {
         let at = random.number() as usize % rooms.len().max(1);
         let slug = rooms

@@ -1,6 +1,6 @@
 //! The room page of someone who is signed in.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::bench::{Bench, us_each};
 use crate::house::bearer;
@@ -20,7 +20,12 @@ pub fn measure(bench: &mut Bench) -> Result<()> {
     let mut client = bench.client()?;
     let (room, slug) = bench.new_room(&mut client, 0)?;
     fill(bench, &mut client, room)?;
-    let cookie = bench.house()?.log_in(bench.person(0)?)?;
+    // Someone new, in this room and the lobby alone: the others have joined dozens of rooms
+    // by now, whose unread counts would be measured instead of the page.
+    let newcomers = bench.house()?.people(&bench.fresh_name(), 1)?;
+    let reader = newcomers.first().context("nobody signed up")?;
+    bench.house()?.join(&mut client, reader, room)?;
+    let cookie = bench.house()?.log_in(reader)?;
     let path = format!("/rooms/{slug}/");
     let plain = client.send("GET", &path, &format!("Cookie: {cookie}\r\n"), b"")?;
     let text = String::from_utf8_lossy(&plain.body).into_owned();
