@@ -23,17 +23,17 @@ test("everything needed works with scripting off", async () => {
     // Edit and delete, from the message's own address.
     await page.goto(`${server.url}/rooms/lobby/`);
     await page.click("#messages > .message .message__time");
-    await page.click("text=Edit");
+    await page.click('.target-bar a[href$="/edit"]');
     await page.fill('[name="body"]', "changed without scripts");
     await submit();
     await page.waitForSelector("#messages >> text=changed without scripts");
     await page.click("#messages > .message .message__time");
-    await page.click("text=Reply");
+    await page.click('.target-bar a[href*="reply_to"]');
     await page.fill("#composer-input", "an answer");
     await submit("#composer");
     await page.waitForSelector("#messages .message__quote:has-text('changed without scripts')");
     await page.locator("#messages > .message", { hasText: "an answer" }).locator(".message__time").click();
-    await page.click(".target-bar >> text=Delete");
+    await page.click('.target-bar a[href$="/delete"]');
     await submit();
     await page.waitForSelector("#messages > .message[data-deleted]");
     // Rooms.

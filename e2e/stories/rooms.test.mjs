@@ -76,6 +76,7 @@ test("what happens in another room is marked in the list and in the title", asyn
 test("a new name and topic reach those in the room", async () => {
   await bob.open("/rooms/tea-biscuits/");
   await ada.page.goto(`${server.url}/rooms/tea-biscuits/settings`);
+  assert.equal(await ada.page.inputValue('[name="name"]'), "Tea & Biscuits");
   await ada.page.fill('[name="topic"]', "milk first, it is settled");
   await ada.page.click("main form button:not([type=button])");
   await bob.page.waitForSelector("#room-topic:has-text('it is settled')");
