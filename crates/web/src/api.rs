@@ -25,7 +25,7 @@ pub use openapi::openapi_json;
 pub(crate) fn add(routes: Routes) -> Routes {
     operations(routes)
         .get("/api/openapi.json", Who::Anyone, openapi::document)
-        .get("/api/docs/", Who::Anyone, docs::page)
+        .get("/api/docs", Who::Anyone, docs::page)
 }
 
 /// Adds the operations that the document describes.

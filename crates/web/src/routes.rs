@@ -9,7 +9,7 @@ use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http::header::LOCATION;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::api::operation::Operation;
 use crate::problem::Problem;
@@ -119,7 +119,7 @@ impl Routes {
 
     /// The router, with redirects to the final slash and answers for the rest.
     pub(crate) fn into_router(self, app: App) -> Router {
-        let paths: BTreeSet<&str> = self.table.iter().map(|route| route.path).collect();
+        let paths: BTreeSet<&'static str> = self.table.iter().map(|route| route.path).collect();
         let mut router = self.router;
         for path in &paths {
             let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty()) else {
@@ -130,8 +130,9 @@ impl Routes {
             }
         }
         router
-            .fallback(|request: Request| async move {
-                refuse(request.uri().path(), Problem::not_found())
+            .fallback(move |request: Request| {
+                let answer = nothing_here(request.uri(), &paths);
+                async move { answer }
             })
             .method_not_allowed_fallback(|request: Request| async move {
                 refuse(request.uri().path(), Problem::method_not_allowed())
@@ -149,6 +150,21 @@ async fn to_final_slash(OriginalUri(uri): OriginalUri) -> Response {
     match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response(),
         Err(_) => refuse(uri.path(), Problem::not_found()),
+    }
+}
+
+/// 404, or the way to an address that has no final slash.
+fn nothing_here(uri: &Uri, paths: &BTreeSet<&'static str>) -> Response {
+    let bare = uri
+        .path()
+        .strip_suffix('/')
+        .and_then(|bare| paths.get(bare));
+    match bare {
+        Some(bare) => {
+            let to = HeaderValue::from_static(bare);
+            (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response()
+        }
+        None => refuse(uri.path(), Problem::not_found()),
     }
 }
 

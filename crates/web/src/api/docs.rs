@@ -1,4 +1,4 @@
-//! `GET /api/docs/`: the description of the API as a page that works offline and without
+//! `GET /api/docs`: the description of the API as a page that works offline and without
 //! scripting. The same operations as in the document, shown with the site's own style.
 
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::operation::Operation;
 use crate::problem::CODES;
 use crate::routes::Who;
 
-/// `GET /api/docs/`.
+/// `GET /api/docs`.
 pub(super) async fn page() -> Response {
     static PAGE: OnceLock<String> = OnceLock::new();
     let page = PAGE.get_or_init(render).as_str();
@@ -91,7 +91,7 @@ fn one(out: &mut String, operation: &Operation) {
     }
     out.push_str("<ul>");
     if let Some(request) = operation.request {
-        let _ = write!(out, "<li>takes {}</li>", link(&(request.name)()));
+        let _ = write!(out, "<li>takes {}</li>", link(&request.name()));
     }
     for answer in &operation.answers {
         let _ = write!(
@@ -101,7 +101,7 @@ fn one(out: &mut String, operation: &Operation) {
             marked(answer.meaning)
         );
         if let Some(body) = answer.body {
-            let _ = write!(out, ": {}", link(&(body.name)()));
+            let _ = write!(out, ": {}", link(&body.name()));
         }
         out.push_str("</li>");
     }
@@ -183,7 +183,6 @@ fn who(who: Who) -> &'static str {
 }
 
 fn link(name: &str) -> String {
-    // `List_Message` is a list of Message: both have a shape of their own.
     format!("<a href=\"#shape-{0}\"><code>{0}</code></a>", escape(name))
 }
 

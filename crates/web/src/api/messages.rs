@@ -44,7 +44,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
             .integer("after", "messages after this seq")
             .integer("around", "half before this seq, it, and half after")
             .paged()
-            .gives::<List<Message>>(200, "a page, tombstones included")
+            .gives_list::<Message>(200, "a page, tombstones included")
             .refuses(&["not_found"]),
             list,
         )

@@ -108,10 +108,10 @@ pub(super) fn all() -> Vec<Operation> {
 fn describe(operations: &[Operation]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::new();
-    collect(Type::of::<wire::Problem>(), &mut schemas);
+    Type::of::<wire::Problem>().collect(&mut schemas);
     // Not in any body of REST, but the other half of the contract.
-    collect(Type::of::<wire::ClientOp>(), &mut schemas);
-    collect(Type::of::<wire::ServerEvent>(), &mut schemas);
+    Type::of::<wire::ClientOp>().collect(&mut schemas);
+    Type::of::<wire::ServerEvent>().collect(&mut schemas);
     let mut tags: Vec<&str> = Vec::new();
     for operation in operations {
         for one in operation
@@ -119,7 +119,7 @@ fn describe(operations: &[Operation]) -> OpenApi {
             .iter()
             .chain(operation.answers.iter().filter_map(|a| a.body.as_ref()))
         {
-            collect(*one, &mut schemas);
+            one.collect(&mut schemas);
         }
         if !tags.contains(&operation.tag) {
             tags.push(operation.tag);
@@ -185,13 +185,6 @@ fn description() -> String {
         let _ = writeln!(text, "| {what} | {limit} |");
     }
     text
-}
-
-fn collect(one: Type, schemas: &mut BTreeMap<String, RefOr<Schema>>) {
-    let mut others = Vec::new();
-    (one.others)(&mut others);
-    schemas.insert((one.name)().into_owned(), (one.schema)());
-    schemas.extend(others);
 }
 
 fn path_item(operation: &Operation) -> PathItem {
@@ -285,7 +278,7 @@ fn parameter(name: &str, place: ParameterIn, kind: JsonType) -> ParameterBuilder
 }
 
 fn reference(body: Type) -> Ref {
-    Ref::from_schema_name((body.name)())
+    Ref::from_schema_name(body.name())
 }
 
 /// Refusals by status, with their codes.
@@ -375,6 +368,15 @@ mod tests {
         let description = document["info"]["description"].as_str().unwrap();
         for code in CODES {
             assert!(description.contains(&format!("`{}`", code.word)));
+        }
+        for name in [
+            "Token",
+            "TokenList",
+            "Message",
+            "MessageList",
+            "ServerEventList",
+        ] {
+            assert!(schemas.contains_key(name), "{name}");
         }
         let ids: BTreeSet<&str> = all().iter().map(|operation| operation.id).collect();
         assert_eq!(ids.len(), all().len());

@@ -1,8 +1,12 @@
 //! One operation of the API as it is registered and described.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use http::Method;
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type as JsonType};
 
 use crate::routes::Who;
 
@@ -40,21 +44,63 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Type>,
 }
 
-/// A type of `wire` with the schemas it needs.
+/// A type of `wire` with the schemas it needs, or a page of a list of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Type {
-    pub(crate) name: fn() -> std::borrow::Cow<'static, str>,
-    pub(crate) schema: fn() -> RefOr<Schema>,
-    pub(crate) others: fn(&mut Vec<(String, RefOr<Schema>)>),
+    name: fn() -> Cow<'static, str>,
+    schema: fn() -> RefOr<Schema>,
+    others: fn(&mut Vec<(String, RefOr<Schema>)>),
+    is_list: bool,
 }
 
 impl Type {
-    pub(crate) fn of<T: ToSchema + PartialSchema>() -> Self {
+    pub(crate) fn of<T: ToSchema>() -> Self {
         Self {
             name: T::name,
             schema: T::schema,
             others: T::schemas,
+            is_list: false,
         }
+    }
+
+    fn list_of<T: ToSchema>() -> Self {
+        Self {
+            is_list: true,
+            ..Self::of::<T>()
+        }
+    }
+
+    /// The name of its schema.
+    pub(crate) fn name(self) -> String {
+        let list = if self.is_list { "List" } else { "" };
+        format!("{}{list}", (self.name)())
+    }
+
+    /// Adds its schema and those it refers to.
+    pub(crate) fn collect(self, schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+        let mut others = Vec::new();
+        (self.others)(&mut others);
+        schemas.extend(others);
+        schemas.insert((self.name)().into_owned(), (self.schema)());
+        if self.is_list {
+            schemas.insert(self.name(), self.list().into());
+        }
+    }
+
+    /// `wire::List` of this type: generic types have no schema of their own.
+    fn list(self) -> Schema {
+        let item = Ref::from_schema_name((self.name)());
+        let text_or_null = SchemaType::from_iter([JsonType::String, JsonType::Null]);
+        let next = ObjectBuilder::new()
+            .schema_type(text_or_null)
+            .description(Some("`cursor` of the next page; null on the last one"));
+        ObjectBuilder::new()
+            .description(Some("A page of a list."))
+            .property("items", ArrayBuilder::new().items(item))
+            .required("items")
+            .property("next", next)
+            .required("next")
+            .into()
     }
 }
 
@@ -190,6 +236,17 @@ impl Operation {
 
     pub(crate) fn gives<T: ToSchema>(mut self, status: u16, meaning: &'static str) -> Self {
         let body = Some(Type::of::<T>());
+        self.answers.push(Answer {
+            status,
+            meaning,
+            body,
+        });
+        self
+    }
+
+    /// A page of a list of `T`.
+    pub(crate) fn gives_list<T: ToSchema>(mut self, status: u16, meaning: &'static str) -> Self {
+        let body = Some(Type::list_of::<T>());
         self.answers.push(Answer {
             status,
             meaning,

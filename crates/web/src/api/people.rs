@@ -33,7 +33,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
                 .tag("People")
                 .text("query", "only those whose username or display name contains this")
                 .paged()
-                .gives::<List<User>>(200, "a page, by id"),
+                .gives_list::<User>(200, "a page, by id"),
             list,
         )
         .operation(

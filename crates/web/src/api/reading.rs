@@ -43,7 +43,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
                 .detail("The numbered events of the socket, oldest first, with the messages as they are now.")
                 .integer("after", "events after this seq; 0 when absent")
                 .paged()
-                .gives::<List<ServerEvent>>(200, "a page")
+                .gives_list::<ServerEvent>(200, "a page")
                 .refuses(&["not_found"]),
             events,
         )

@@ -33,7 +33,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
             .text("joined", "`true`: only one's own")
             .text("query", "only rooms whose name or topic contains this")
             .paged()
-            .gives::<List<Room>>(200, "a page, by name"),
+            .gives_list::<Room>(200, "a page, by name"),
             list,
         )
         .operation(
@@ -97,7 +97,7 @@ fn add_members(routes: Routes) -> Routes {
             )
             .tag("Members")
             .paged()
-            .gives::<List<Member>>(200, "a page, by display name")
+            .gives_list::<Member>(200, "a page, by display name")
             .refuses(&["not_found"]),
             members,
         )

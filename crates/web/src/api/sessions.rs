@@ -25,7 +25,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
                 "List one's browser sessions",
             )
             .tag("Sessions")
-            .gives::<List<Session>>(200, "all of them, last used first; `next` is always null"),
+            .gives_list::<Session>(200, "all of them, last used first; `next` is always null"),
             list,
         )
         .operation(

@@ -53,7 +53,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
                 "List one's tokens",
             )
             .tag("Tokens")
-            .gives::<List<Token>>(200, "all of them, newest first; `next` is always null"),
+            .gives_list::<Token>(200, "all of them, newest first; `next` is always null"),
             list,
         )
         .operation(

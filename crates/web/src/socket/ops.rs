@@ -203,7 +203,7 @@ fn parse(text: &str) -> Result<ClientOp, String> {
         return Err(error("invalid", &json_reason(&reason), None, None));
     };
     if !OPS.contains(&op.as_str()) {
-        let message = "there is no such op; see ClientOp in /api/docs/";
+        let message = "there is no such op; see ClientOp in /api/docs";
         return Err(error("unknown_op", message, Some(cut(&op).into()), None));
     }
     let re = match nonce {
