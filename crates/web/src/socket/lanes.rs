@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chat::Chat;
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::FuturesOrdered;
 use live::{Connected, ConnectionId, Flow, Inbound, Live};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -116,7 +116,8 @@ impl Lanes {
 
     /// Works a lane off until it is empty and every post is acknowledged.
     async fn work(&self, from: Connected, mut texts: UnboundedReceiver<String>) {
-        let mut posts: FuturesUnordered<Pending> = FuturesUnordered::new();
+        // In order, because that is the order of commits too: nobody waits behind a later one.
+        let mut posts: FuturesOrdered<Pending> = FuturesOrdered::new();
         loop {
             tokio::select! {
                 biased;
@@ -144,13 +145,13 @@ impl Lanes {
         &self,
         connection: ConnectionId,
         outcome: Outcome,
-        posts: &mut FuturesUnordered<Pending>,
+        posts: &mut FuturesOrdered<Pending>,
     ) {
         match outcome {
             Outcome::Done => {}
             Outcome::Answer(answer) => self.live.send(connection, &answer),
             Outcome::Refused { answer, counts } => self.answer(connection, &answer, counts),
-            Outcome::Posting(post) => posts.push(post),
+            Outcome::Posting(post) => posts.push_back(post),
         }
     }
 
