@@ -431,6 +431,39 @@ async fn words_find_messages_until_they_are_edited_or_deleted() {
 }
 
 #[tokio::test]
+async fn one_damaged_row_does_not_keep_a_room_from_loading() {
+    let place = Place::with_messages().await;
+    let conn = Connection::open(place.path()).unwrap();
+    // Bytes that are no UTF-8, and a time that no calendar has.
+    let damage = "update messages
+                     set source = cast(x'61ff62' as text), html = cast(x'3c703eff' as text),
+                         created_at = -9223372036854775808
+                   where id = 5";
+    assert_eq!(conn.execute(damage, []).unwrap(), 1);
+    drop(conn);
+    let store = place.open().unwrap();
+    let page = store
+        .room_page(LOBBY, store::PageAnchor::Newest, 200)
+        .await
+        .unwrap();
+    assert_eq!(page.messages.len(), 100);
+    let damaged = page
+        .messages
+        .iter()
+        .find(|message| message.id.0 == 5)
+        .unwrap();
+    assert_eq!(damaged.source(), Some("a\u{fffd}b"));
+    assert!(
+        store
+            .events_after(LOBBY, domain::Seq::ZERO, 500)
+            .await
+            .unwrap()
+            .len()
+            >= 100
+    );
+}
+
+#[tokio::test]
 async fn deleted_words_are_not_in_the_tables_of_the_file() {
     let place = Place::with_messages().await;
     let store = place.open().unwrap();

@@ -191,8 +191,8 @@ pub(super) use user_columns;
 pub(super) fn user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId(row.get(at)?),
-        username: row.get(at + 1)?,
-        display_name: row.get(at + 2)?,
+        username: text(row, at + 1)?,
+        display_name: text(row, at + 2)?,
         kind: word(row, at + 3, UserKind::from_word)?,
         role: word(row, at + 4, Role::from_word)?,
         state: word(row, at + 5, UserState::from_word)?,
@@ -224,8 +224,8 @@ pub(super) use author_columns;
 pub(super) fn author(row: &Row<'_>, at: usize) -> rusqlite::Result<Author> {
     Ok(Author {
         id: UserId(row.get(at)?),
-        username: row.get(at + 1)?,
-        display_name: row.get(at + 2)?,
+        username: text(row, at + 1)?,
+        display_name: text(row, at + 2)?,
         kind: word(row, at + 3, UserKind::from_word)?,
     })
 }
@@ -255,9 +255,9 @@ pub(super) fn room(row: &Row<'_>, at: usize) -> rusqlite::Result<Room> {
     Ok(Room {
         id: RoomId(row.get(at)?),
         slug: row.get(at + 1)?,
-        name: row.get(at + 2)?,
+        name: text(row, at + 2)?,
         kind: word(row, at + 3, RoomKind::from_word)?,
-        topic: row.get(at + 4)?,
+        topic: text(row, at + 4)?,
         head: Seq(row.get(at + 5)?),
         member_count: row.get(at + 6)?,
         archived_at: time(row, at + 7)?,
@@ -333,7 +333,7 @@ pub(super) fn message(row: &Row<'_>, at: usize) -> rusqlite::Result<Message> {
         Some(id) => Some(Quote {
             id: MessageId(id),
             seq: Seq(row.get(at + QUOTE + 1)?),
-            source: row.get(at + QUOTE + 2)?,
+            source: maybe_text(row, at + QUOTE + 2)?,
             author: author(row, at + QUOTE + 3)?,
         }),
         None => None,
@@ -358,9 +358,27 @@ pub(super) fn message(row: &Row<'_>, at: usize) -> rusqlite::Result<Message> {
 pub(super) const MESSAGE_WIDTH: usize = 12 + AUTHOR_WIDTH + 3 + AUTHOR_WIDTH;
 
 fn body(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Body>> {
-    if let Some(source) = row.get::<_, Option<String>>(at)? {
-        let html = row.get::<_, Option<String>>(at + 1)?.unwrap_or_default();
+    if let Some(source) = maybe_text(row, at)? {
+        let html = maybe_text(row, at + 1)?.unwrap_or_default();
         return Ok(Some(Body::Markdown { source, html }));
     }
     Ok(row.get::<_, Option<Vec<u8>>>(at + 2)?.map(Body::Sealed))
+}
+
+/// What people typed, whatever bytes stand there: SQLite does not check that text is UTF-8,
+/// and one damaged row must not keep a whole room from loading. The bytes that are none
+/// become U+FFFD.
+fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+    maybe_text(row, at)?.ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            at,
+            Type::Null,
+            Box::new(FromSqlError::InvalidType),
+        )
+    })
+}
+
+fn maybe_text(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<String>> {
+    let bytes = row.get_ref(at)?.as_bytes_or_null()?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }

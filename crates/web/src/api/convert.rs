@@ -25,6 +25,16 @@ pub(crate) fn write_event(happened: &Event, out: &mut String) {
     write_json(&event(happened), out);
 }
 
+/// Writes a number with nothing in it, for an event that cannot be shown: readers go on.
+pub(crate) fn write_unreadable(happened: &Event, out: &mut String) {
+    let event = ServerEvent::RoomChanged {
+        room: happened.room.0,
+        seq: happened.seq.0,
+        changes: wire::RoomChanges::default(),
+    };
+    write_json(&event, out);
+}
+
 /// Writes a signal as the JSON socket says it.
 pub(crate) fn write_signal(what: &Signal, out: &mut String) {
     write_json(&signal(what), out);

@@ -18,10 +18,11 @@ use super::timelines::Timeline;
 use super::visit::{PageQuery, Visit};
 use crate::compress::{Block, Spliced};
 use crate::limits::FormBody;
+use crate::render::guarded;
 use crate::views::{
-    BrowsePage, BrowseRoom, Composer, Errors, Hole, MembersPage, MembersPanel, MessageView,
-    PersonView, Place, Refusal, ReplyView, RoomPage, RoomSettingsPage, RoomView, SidebarFragment,
-    TargetView, TimelineFragment, TimelineHead, TimelineView, render,
+    BrowsePage, BrowseRoom, Composer, Errors, Hole, MembersPage, MembersPanel, MessageFragment,
+    MessageView, PersonView, Place, Refusal, ReplyView, RoomPage, RoomSettingsPage, RoomView,
+    SidebarFragment, TargetView, TimelineFragment, TimelineHead, TimelineView, render, render_into,
 };
 
 /// Messages on a page of history.
@@ -174,12 +175,39 @@ async fn shared_timeline(
     let history = visit.app.chat.page(access, anchor, PAGE_MESSAGES).await?;
     let timeline = timeline_view(&history, Some(room));
     let head = TimelineHead::of(&timeline);
-    let block = Arc::new(Block::new(render(&TimelineFragment { timeline })));
+    let block = Arc::new(Block::new(timeline_html(timeline)));
     let timeline = Arc::new(Timeline { head, block });
     if anchor == PageAnchor::Newest {
         visit.app.timelines.keep(room.id, Arc::clone(&timeline));
     }
     Ok(timeline)
+}
+
+/// The messages as HTML. One that cannot be rendered is left out by a placeholder; the rest
+/// of the room loads.
+fn timeline_html(timeline: TimelineView<'_>) -> String {
+    let mut html = String::with_capacity(32 * 1024);
+    let mut retry = timeline.clone();
+    guarded(
+        &mut html,
+        |out| render_into(&TimelineFragment { timeline }, out),
+        |out| {
+            for message in &mut retry.messages {
+                let whole = MessageFragment {
+                    message: message.clone(),
+                };
+                guarded(
+                    &mut String::new(),
+                    |out| render_into(&whole, out),
+                    |_| {
+                        message.make_unreadable();
+                    },
+                );
+            }
+            render_into(&TimelineFragment { timeline: retry }, out);
+        },
+    );
+    html
 }
 
 async fn composer(
@@ -289,9 +317,7 @@ pub(crate) async fn timeline(
             .await
     };
     let history = load.await.map_err(|error| visit.error(error))?;
-    let body = render(&TimelineFragment {
-        timeline: timeline_view(&history, None),
-    });
+    let body = timeline_html(timeline_view(&history, None));
     Ok(html_with_etag(&headers, body))
 }
 

@@ -58,6 +58,20 @@ pub fn write_event_frame(event: &Event, out: &mut String) {
     }
 }
 
+/// Writes a frame that stands for an event which cannot be shown: the number and a line.
+pub fn write_unreadable_frame(event: &Event, out: &mut String) {
+    let _ = write!(out, "<!--{}:{}-->", event.room, event.seq);
+    append(out, |out| {
+        let _ = write!(
+            out,
+            "<li id=\"event-{0}-{1}\" class=\"event\" data-seq=\"{1}\">{2}</li>",
+            event.room,
+            event.seq,
+            super::UNREADABLE,
+        );
+    });
+}
+
 /// Puts what `write` writes at the end of the list of messages.
 fn append(out: &mut String, write: impl FnOnce(&mut String)) {
     out.push_str("<hx-partial hx-target=\"#messages\" hx-swap=\"beforeend\">");

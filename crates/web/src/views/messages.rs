@@ -96,6 +96,15 @@ impl<'a> MessageView<'a> {
         }
     }
 
+    /// Leaves nothing but its place: what is stored of it cannot be shown.
+    pub(crate) fn make_unreadable(&mut self) {
+        self.body = BodyView::Html(super::UNREADABLE);
+        self.quote = None;
+        self.author = "?";
+        self.username = "";
+        self.at = Stamp(domain::Time(0));
+    }
+
     pub(crate) fn hue(&self) -> i64 {
         super::hue(self.author_id)
     }
