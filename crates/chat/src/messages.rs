@@ -1,22 +1,25 @@
 //! Posting, editing, deleting, reading: the spine.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use domain::policy::Action;
 use domain::{
-    Actor, Body, Event, Message, MessageId, Nonce, Origin, RoomId, RoomRef, Seq, Signal, markup,
-    messages::normalize_source,
+    Actor, Body, Event, Message, MessageId, Nonce, Origin, RoomId, RoomKind, RoomRef, Seq, Signal,
+    markup, messages::normalize_source,
 };
 use sha2::{Digest, Sha256};
 use store::{
-    Appended, EditMessage, EditVersion, NewMessage, PageAnchor, Receipt, RoomPage, StoreError,
+    Appended, Conflict, EditMessage, EditVersion, NewMessage, PageAnchor, Receipt, RoomPage,
+    StoreError,
 };
-use tokio::sync::oneshot;
 
 use crate::access::{MessageAccess, RoomAccess};
-use crate::{Chat, Error, Result};
+use crate::{Chat, Error};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A message not yet accepted.
 #[derive(Clone, Debug)]
@@ -43,23 +46,56 @@ pub struct Posted {
 }
 
 /// A draft on its way to the disk, in the order in which posts were begun.
-#[derive(Debug)]
+///
+/// Whoever drops it does not undo the post: what was committed is published all the same.
 pub struct PendingPost {
     /// The sender's key, to name the post by in an answer.
     pub nonce: Nonce,
-    outcome: oneshot::Receiver<Result<Posted>>,
+    room_kind: RoomKind,
+    chat: Arc<Chat>,
+    progress: Progress,
+}
+
+enum Progress {
+    Appending(Pin<Box<dyn Future<Output = Result<Appended, StoreError>> + Send>>),
+    Done(Result<Posted>),
+    Taken,
 }
 
 impl PendingPost {
-    /// The outcome, after the flushed commit. Dropping this does not undo the post.
+    /// The outcome, after the flushed commit.
     ///
     /// # Errors
     /// As for [`Chat::post_message`].
-    pub async fn wait(self) -> Result<Posted> {
-        // The sender is dropped only when the runtime goes down with the work unfinished.
-        self.outcome
-            .await
-            .unwrap_or(Err(Error::Unavailable { retry_after_s: 2 }))
+    pub async fn wait(mut self) -> Result<Posted> {
+        poll_fn(|context| {
+            if let Progress::Appending(appending) = &mut self.progress {
+                let appended = ready!(appending.as_mut().poll(context));
+                let outcome = self.chat.publish_appended(self.room_kind, appended);
+                self.progress = Progress::Done(outcome);
+            }
+            match std::mem::replace(&mut self.progress, Progress::Taken) {
+                Progress::Done(outcome) => Poll::Ready(outcome),
+                // Unreachable by construction: `wait` takes the post, and polls once more
+                // only while it is appending.
+                _ => Poll::Ready(Err(Error::Unavailable { retry_after_s: 2 })),
+            }
+        })
+        .await
+    }
+}
+
+/// A client that hangs up between commit and publishing must not leave readers waiting for
+/// the head check, so the rest is done by a task of our own.
+impl Drop for PendingPost {
+    fn drop(&mut self) {
+        let progress = std::mem::replace(&mut self.progress, Progress::Taken);
+        if let Progress::Appending(appending) = progress {
+            let (chat, kind) = (Arc::clone(&self.chat), self.room_kind);
+            self.chat.tasks.spawn(async move {
+                let _ = chat.publish_appended(kind, appending.await);
+            });
+        }
     }
 }
 
@@ -104,37 +140,39 @@ impl Chat {
             join_if_open: access.membership().is_none(),
             at: self.env.now(),
         };
-        Ok(self.enqueue(new).await)
+        Ok(self.enqueue(new, access.room().kind).await)
     }
 
-    /// Puts the post into the writer's queue and leaves the rest to a task of our own: a
-    /// client that hangs up between commit and publishing must not leave readers waiting.
-    async fn enqueue(self: &Arc<Self>, new: NewMessage) -> PendingPost {
+    /// Puts the post into the writer's queue.
+    async fn enqueue(self: &Arc<Self>, new: NewMessage, room_kind: RoomKind) -> PendingPost {
         let nonce = new.nonce;
-        let (done, outcome) = oneshot::channel();
-        let chat = Arc::clone(self);
-        let mut appending = Box::pin(async move { chat.store.append_message(new).await });
-        // The first poll takes the place in the queue; doing it here keeps the order of
-        // callers, which spawned tasks alone would not.
+        let store = Arc::clone(&self.store);
+        let mut appending: Pin<Box<dyn Future<Output = _> + Send>> =
+            Box::pin(async move { store.append_message(new).await });
+        // The first poll takes the place in the queue, which keeps the order of callers.
         let early = poll_fn(|context| Poll::Ready(appending.as_mut().poll(context))).await;
-        let chat = Arc::clone(self);
-        if let Poll::Ready(appended) = early {
-            let _ = done.send(chat.publish_appended(appended));
-        } else {
-            self.tasks.spawn(async move {
-                let appended = appending.await;
-                // The receiver is gone when the client hung up; the post stands.
-                let _ = done.send(chat.publish_appended(appended));
-            });
+        let progress = match early {
+            Poll::Ready(appended) => Progress::Done(self.publish_appended(room_kind, appended)),
+            Poll::Pending => Progress::Appending(appending),
+        };
+        PendingPost {
+            nonce,
+            room_kind,
+            chat: Arc::clone(self),
+            progress,
         }
-        PendingPost { nonce, outcome }
     }
 
     fn publish_appended(
         &self,
-        appended: std::result::Result<Appended, StoreError>,
+        room_kind: RoomKind,
+        appended: Result<Appended, StoreError>,
     ) -> Result<Posted> {
         let appended = appended.map_err(|error| match error {
+            // Removed between the check and the commit: as absent as to anyone outside.
+            StoreError::Conflict(Conflict::NotMember) if room_kind != RoomKind::Open => {
+                Error::NotFound
+            }
             StoreError::NotFound => Error::invalid(
                 "reply_to",
                 "invalid",
@@ -253,15 +291,20 @@ impl Chat {
             .await?)
     }
 
-    /// Who has read a message, and when; empty in rooms of over 100 members.
+    /// Who has read each message of a page (one room, ascending), and when; empty in rooms
+    /// of over 100 members. One read for them all.
     ///
     /// # Errors
     /// `Unavailable` and its kin.
-    pub async fn read_by(&self, message: &Message) -> Result<Vec<Receipt>> {
-        Ok(self
-            .store
-            .receipts(message.room, message.seq, message.author.id)
-            .await?)
+    pub async fn read_by(&self, messages: &[Message]) -> Result<Vec<Vec<Receipt>>> {
+        let Some(first) = messages.first() else {
+            return Ok(Vec::new());
+        };
+        let asked: Vec<_> = messages
+            .iter()
+            .map(|said| (said.seq, said.author.id))
+            .collect();
+        Ok(self.store.receipts(first.room, &asked).await?)
     }
 
     /// The actor's own message by its nonce, for a client that lost the answer.

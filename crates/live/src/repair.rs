@@ -32,6 +32,8 @@ impl Hub {
     pub(crate) fn tell_of(&self, event: &Event, log: Option<&RoomLog>) {
         let room = event.room;
         match &event.kind {
+            // Waking every shard for nobody would be a tenth of what posting costs.
+            EventKind::MessagePosted(_) if self.context.open.load(Ordering::Relaxed) == 0 => {}
             EventKind::MessagePosted(message) => {
                 let may_mention = matches!(
                     &message.body,

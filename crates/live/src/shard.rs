@@ -218,12 +218,12 @@ impl Shard {
                 self.writable(key);
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
-                self.readable(key);
+                self.readable(key, event.is_read_closed() || event.is_error());
             }
             self.bury();
         }
         for key in std::mem::take(&mut self.unfinished) {
-            self.readable(key);
+            self.readable(key, true);
         }
         self.bury();
         self.beat();

@@ -87,9 +87,11 @@ pub trait Members: Send + Sync {
     /// Sets the separate "unread from here" marker. `NotFound` when not a member.
     async fn mark_unread(&self, room: RoomId, user: UserId, seq: Seq) -> Result<()>;
 
-    /// Who has read up to `seq`, and when, without the author `except`; empty in rooms of
-    /// over 100 members.
-    async fn receipts(&self, room: RoomId, seq: Seq, except: UserId) -> Result<Vec<Receipt>>;
+    /// Who has read each of these messages, and when first, by time; `messages` are seqs,
+    /// ascending, with the author who is left out. One answer per message, in their order;
+    /// all empty in rooms of over 100 members.
+    async fn receipts(&self, room: RoomId, messages: &[(Seq, UserId)])
+    -> Result<Vec<Vec<Receipt>>>;
 
     /// What is new for each of these members; people who are no members are left out.
     async fn unread_counts(&self, room: RoomId, users: &[UserId]) -> Result<Vec<UnreadCount>>;

@@ -30,7 +30,10 @@ enum Step {
 
 impl Shard {
     /// Reads what a socket has.
-    pub(super) fn readable(&mut self, key: u32) {
+    ///
+    /// `to_the_end`: the peer may have ended its side already. Its end then stands behind
+    /// the last bytes without a readiness of its own, so a short read is not the last one.
+    pub(super) fn readable(&mut self, key: u32, to_the_end: bool) {
         if self.buffer.len() != READ_BYTES {
             // A panic in the middle of a turn took it along.
             self.buffer = vec![0; READ_BYTES].into_boxed_slice();
@@ -59,7 +62,7 @@ impl Shard {
             let buffer = std::mem::take(&mut self.buffer);
             self.ingest(key, buffer.get(..read).unwrap_or_default());
             self.buffer = buffer;
-            if read < READ_BYTES {
+            if read < READ_BYTES && !to_the_end {
                 // All there was: the next byte is a new readiness.
                 return;
             }
@@ -188,7 +191,7 @@ impl Shard {
         if let Some(held) = conn.held.take() {
             self.ingest(key, &held);
         }
-        self.readable(key);
+        self.readable(key, true);
     }
 
     /// A socket takes bytes again.

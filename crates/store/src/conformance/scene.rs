@@ -167,6 +167,12 @@ impl Scene {
         self.store.create_room(&new).await.unwrap().0
     }
 
+    pub(super) async fn receipts(&self, seq: domain::Seq) -> Vec<crate::Receipt> {
+        let asked = [(seq, self.ada.id)];
+        let read = self.store.receipts(LOBBY, &asked).await.unwrap();
+        read.into_iter().flatten().collect()
+    }
+
     pub(super) async fn post(&self, room: RoomId, author: UserId, source: &str) -> Message {
         self.append(draft(room, author, source)).await.message
     }

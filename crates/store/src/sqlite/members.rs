@@ -61,21 +61,13 @@ impl Members for SqliteStore {
         .await
     }
 
-    async fn receipts(&self, room: RoomId, seq: Seq, except: UserId) -> Result<Vec<Receipt>> {
-        self.read(move |conn| {
-            conn.all(
-                RECEIPTS,
-                (room.0, seq.0, except.0, MAX_MEMBERS_WITH_RECEIPTS),
-                |row| {
-                    Ok(Receipt {
-                        user: UserId(row.get(0)?),
-                        username: row.get(1)?,
-                        read_at: Time(row.get(2)?),
-                    })
-                },
-            )
-        })
-        .await
+    async fn receipts(
+        &self,
+        room: RoomId,
+        messages: &[(Seq, UserId)],
+    ) -> Result<Vec<Vec<Receipt>>> {
+        let messages = messages.to_vec();
+        self.read(move |conn| receipts(conn, room, &messages)).await
     }
 
     async fn unread_counts(&self, room: RoomId, users: &[UserId]) -> Result<Vec<UnreadCount>> {
@@ -262,6 +254,52 @@ const DELETE_MEMBERSHIP: &str = "
 delete from memberships
  where room_id = ?1 and user_id = ?2";
 
+/// A message is read at the first receipt at or past it. Per member the receipts from the
+/// first message on are walked beside the messages, once.
+fn receipts(
+    conn: &Connection,
+    room: RoomId,
+    messages: &[(Seq, UserId)],
+) -> Result<Vec<Vec<Receipt>>> {
+    let mut read = vec![Vec::new(); messages.len()];
+    let Some((first, _)) = messages.first() else {
+        return Ok(read);
+    };
+    let snapshot = conn.unchecked_transaction().map_err(error_from)?;
+    let readers = snapshot.all(
+        READERS,
+        (room.0, MAX_MEMBERS_WITH_RECEIPTS, first.0),
+        |row| Ok((UserId(row.get(0)?), row.get::<_, String>(1)?)),
+    )?;
+    let mut statement = snapshot.prepare_cached(RECEIPTS).map_err(error_from)?;
+    for (user, username) in readers {
+        let mut rows = statement
+            .query((room.0, user.0, first.0))
+            .map_err(error_from)?;
+        let mut waiting = messages.iter().zip(read.iter_mut()).peekable();
+        while let Some(row) = rows.next().map_err(error_from)? {
+            let seq: i64 = row.get(0).map_err(error_from)?;
+            let read_at = Time(row.get(1).map_err(error_from)?);
+            while let Some(((_, author), read)) = waiting.next_if(|((at, _), _)| at.0 <= seq) {
+                if *author != user {
+                    read.push(Receipt {
+                        user,
+                        username: username.clone(),
+                        read_at,
+                    });
+                }
+            }
+            if waiting.peek().is_none() {
+                break;
+            }
+        }
+    }
+    for receipts in &mut read {
+        receipts.sort_by_key(|receipt| (receipt.read_at, receipt.user));
+    }
+    Ok(read)
+}
+
 // By primary key (room_id, user_id, seq).
 const DELETE_RECEIPTS: &str = "
 delete from receipts
@@ -334,26 +372,20 @@ update memberships
    set unread_from = ?3
  where room_id = ?1 and user_id = ?2";
 
-// By primary key (room_id, user_id): at most 100 members, each with one step into the
-// primary key (room_id, user_id, seq) of receipts.
+// By primary key (room_id, user_id): at most 100 members.
+const READERS: &str = "
+select m.user_id, u.username
+  from rooms r
+ cross join memberships m on m.room_id = r.id
+ cross join users u on u.id = m.user_id
+ where r.id = ?1 and r.member_count <= ?2 and m.read_seq >= ?3";
+
+// By primary key (room_id, user_id, seq); the reader stops past the last message.
 const RECEIPTS: &str = "
-select user_id, username, read_at
-  from (
-    select m.user_id, u.username,
-           (
-             select at
-               from receipts
-              where room_id = m.room_id and user_id = m.user_id and seq >= ?2
-              order by seq
-              limit 1
-           ) as read_at
-      from rooms r
-     cross join memberships m on m.room_id = r.id
-     cross join users u on u.id = m.user_id
-     where r.id = ?1 and r.member_count <= ?4 and m.user_id <> ?3 and m.read_seq >= ?2
-  )
- where read_at is not null
- order by read_at, user_id";
+select seq, at
+  from receipts
+ where room_id = ?1 and user_id = ?2 and seq >= ?3
+ order by seq";
 
 // messages_by_room and mentions_by_user, covering.
 const UNREAD_COUNT: &str = "
@@ -397,6 +429,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("MARK_READ", MARK_READ),
     ("INSERT_RECEIPT", INSERT_RECEIPT),
     ("MARK_UNREAD", MARK_UNREAD),
+    ("READERS", READERS),
     ("RECEIPTS", RECEIPTS),
     ("UNREAD_COUNT", UNREAD_COUNT),
 ];

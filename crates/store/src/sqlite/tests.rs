@@ -90,6 +90,7 @@ fn the_hottest_statements_scan_no_growing_table() {
         "MESSAGE_FACTS",
         "MESSAGE_BY_NONCE",
         "UNREAD_COUNT",
+        "READERS",
         "RECEIPTS",
         "ROOMS_JOINED",
         "FACTS_BY_ID",

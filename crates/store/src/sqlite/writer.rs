@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
@@ -37,6 +38,8 @@ pub(super) const MAX_QUEUED: usize = 4096;
 /// How long an operation may wait for a place in the queue or for a foreign lock. Below
 /// the five seconds within which a request must be answered.
 pub(super) const PATIENCE: Duration = Duration::from_millis(4_000);
+/// Answers to fewer callers are not worth a task.
+const MIN_HANDED_OVER: usize = 3;
 /// How long SQLite itself waits for a lock before the thread looks at its queue again.
 pub(super) const BUSY_SLICE: Duration = Duration::from_millis(200);
 
@@ -247,6 +250,8 @@ struct Thread {
     on_fatal: Option<FatalHook>,
     data_version: i64,
     wal_pages: Arc<AtomicI64>,
+    /// The runtime of those who wait, when the store was opened inside one.
+    callers: Option<Handle>,
 }
 
 type Batch = Vec<(Box<dyn Operation>, Instant)>;
@@ -273,6 +278,7 @@ impl Thread {
             on_fatal,
             data_version,
             wal_pages,
+            callers: Handle::try_current().ok(),
         })
     }
 
@@ -328,7 +334,7 @@ impl Thread {
         let mut apart = Apart::No;
         loop {
             match self.commit(batch, apart) {
-                Ok(()) => return answer_all(batch),
+                Ok(()) => return answer_all(batch, self.callers.as_ref()),
                 Err(Lost::Mixed) => apart = Apart::Savepoints,
                 Err(Lost::Busy(text)) => {
                     // Newcomers wait together with those here, each for its own patience.
@@ -368,7 +374,7 @@ impl Thread {
         for (operation, since) in batch.drain(..) {
             let mut single = vec![(operation, since)];
             match self.commit(&mut single, Apart::No) {
-                Ok(()) => answer_all(&mut single),
+                Ok(()) => answer_all(&mut single, self.callers.as_ref()),
                 // Alone there is nobody to be kept apart from.
                 Err(Lost::Mixed) => fail_all(&mut single, closed),
                 Err(Lost::Busy(text)) => {
@@ -507,7 +513,19 @@ fn data_version(conn: &Connection) -> Result<i64> {
         .map_err(error_from)
 }
 
-fn answer_all(batch: &mut Batch) {
+/// Gives everyone their outcome. From here each answer would wake the callers' runtime by
+/// itself, a system call a time; handed over as one task it is woken once and wakes the
+/// rest from inside.
+fn answer_all(batch: &mut Batch, callers: Option<&Handle>) {
+    if let Some(callers) = callers.filter(|_| batch.len() >= MIN_HANDED_OVER) {
+        let done = std::mem::replace(batch, Vec::with_capacity(MAX_BATCH));
+        callers.spawn(async move {
+            for (operation, _) in done {
+                operation.answer();
+            }
+        });
+        return;
+    }
     for (operation, _) in batch.drain(..) {
         operation.answer();
     }

@@ -202,10 +202,12 @@ async fn list(
     let name = format!("messages:{}", access.room().id);
     let anchor = asked.anchor(&name)?;
     let page = app.chat.page(&access, anchor, limit).await?;
-    let names_readers = access.room().member_count <= MAX_READERS_NAMED;
-    let mut items = Vec::with_capacity(page.messages.len());
-    for message in &page.messages {
-        items.push(seen_by(&app, message, names_readers).await?);
+    let mut items: Vec<Message> = page.messages.iter().map(convert::message).collect();
+    if access.room().member_count <= MAX_READERS_NAMED {
+        let readers = app.chat.read_by(&page.messages).await?;
+        for (item, receipts) in items.iter_mut().zip(&readers) {
+            item.read_by = Some(convert::read_by(receipts));
+        }
     }
     let next = next(&name, anchor, &page);
     Ok(Json(List { items, next }))
@@ -360,7 +362,8 @@ async fn seen_by(
 ) -> Result<Message, Problem> {
     let mut seen = convert::message(message);
     if names_readers {
-        seen.read_by = Some(convert::read_by(&app.chat.read_by(message).await?));
+        let readers = app.chat.read_by(std::slice::from_ref(message)).await?;
+        seen.read_by = readers.first().map(|receipts| convert::read_by(receipts));
     }
     Ok(seen)
 }
