@@ -26,6 +26,7 @@ pub(crate) fn add(routes: Routes) -> Routes {
     operations(routes)
         .get("/api/openapi.json", Who::Anyone, openapi::document)
         .get("/api/docs", Who::Anyone, docs::page)
+        .redirect("/api/docs/", "/api/docs")
 }
 
 /// Adds the operations that the document describes.

@@ -49,14 +49,13 @@ impl Gate {
     /// Answers a request from the network.
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response {
         let bounds = &self.app.settings.bounds;
-        let request = request.map(|body| {
-            if body.is_end_stream() {
-                Body::empty()
-            } else {
-                Body::new(Guarded::new(body, bounds))
-            }
-        });
-        self.pass(request, peer).await
+        let (head, body) = request.into_parts();
+        let body = if body.is_end_stream() {
+            Body::empty()
+        } else {
+            Body::new(Guarded::new(body, &head.headers, bounds))
+        };
+        self.pass(Request::from_parts(head, body), peer).await
     }
 
     /// Answers a request whose body is bounded.

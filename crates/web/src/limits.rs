@@ -12,7 +12,7 @@ use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use serde::de::DeserializeOwned;
@@ -35,17 +35,31 @@ pub(crate) enum BodyRefused {
     Broken,
 }
 
-/// Refuses a body that announces too much, before anything of it is read.
+/// A body up to so many times the limit is read to its end and dropped before it is refused:
+/// a client that is cut while it sends never reads why.
+const DROPPED_TIMES: usize = 8;
+/// How long that may take.
+const DROPPING: Duration = Duration::from_secs(2);
+
+/// Refuses a body that announces far too much, or asks before it is sent.
 pub(crate) fn check_length(headers: &HeaderMap, bounds: &Bounds) -> Result<(), Problem> {
-    let announced = headers
+    let length = announced(headers);
+    let most = if headers.contains_key(EXPECT) {
+        1
+    } else {
+        DROPPED_TIMES
+    };
+    if length > (bounds.max_body_bytes * most) as u64 {
+        return Err(Problem::payload_too_large(bounds.max_body_bytes));
+    }
+    Ok(())
+}
+
+fn announced(headers: &HeaderMap) -> u64 {
+    let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
-    match announced.map(str::parse::<u64>) {
-        Some(Ok(length)) if length > bounds.max_body_bytes as u64 => {
-            Err(Problem::payload_too_large(bounds.max_body_bytes))
-        }
-        _ => Ok(()),
-    }
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 /// A request's body within [`Bounds`].
@@ -56,14 +70,16 @@ pub(crate) struct Guarded {
     bytes_per_s: u64,
     timeout: Duration,
     received: usize,
+    is_too_large: bool,
     began: Option<Instant>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
-    pub(crate) fn new(inner: Incoming, bounds: &Bounds) -> Self {
+    pub(crate) fn new(inner: Incoming, headers: &HeaderMap, bounds: &Bounds) -> Self {
         Self {
             inner,
+            is_too_large: announced(headers) > bounds.max_body_bytes as u64,
             max_bytes: bounds.max_body_bytes,
             grace: bounds.body_grace,
             bytes_per_s: bounds.body_bytes_per_s.max(1),
@@ -76,8 +92,19 @@ impl Guarded {
 
     /// When what has come so far is too little.
     fn deadline(&self, began: Instant) -> Instant {
+        if self.is_too_large {
+            return began + DROPPING;
+        }
         let earned = Duration::from_millis(self.received as u64 * 1000 / self.bytes_per_s);
         began + (self.grace + earned).min(self.timeout)
+    }
+
+    fn refused(&self) -> Poll<Option<Result<Frame<Bytes>, BodyRefused>>> {
+        Poll::Ready(Some(Err(if self.is_too_large {
+            BodyRefused::TooLarge(self.max_bytes)
+        } else {
+            BodyRefused::TooSlow
+        })))
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -101,20 +128,28 @@ impl Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyRefused>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.received += frame.data_ref().map_or(0, Bytes::len);
-                if self.received > self.max_bytes {
-                    return Poll::Ready(Some(Err(BodyRefused::TooLarge(self.max_bytes))));
+        loop {
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.received += frame.data_ref().map_or(0, Bytes::len);
+                    self.is_too_large |= self.received > self.max_bytes;
+                    if !self.is_too_large {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    if self.received > self.max_bytes * DROPPED_TIMES {
+                        return self.refused();
+                    }
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(None) if self.is_too_large => return self.refused(),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(_))) => {
+                    return Poll::Ready(Some(Err(BodyRefused::Broken)));
+                }
+                Poll::Pending => match self.poll_deadline(cx) {
+                    Poll::Ready(()) => return self.refused(),
+                    Poll::Pending => return Poll::Pending,
+                },
             }
-            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(BodyRefused::Broken))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => match self.poll_deadline(cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(BodyRefused::TooSlow))),
-                Poll::Pending => Poll::Pending,
-            },
         }
     }
 

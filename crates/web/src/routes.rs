@@ -9,7 +9,7 @@ use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http::header::LOCATION;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::api::operation::Operation;
 use crate::problem::Problem;
@@ -96,6 +96,17 @@ impl Routes {
         self.on(Method::POST, path, who, handler)
     }
 
+    /// Leads from an address people also try to the one that exists. Not in the table: it
+    /// is no route of its own.
+    pub(crate) fn redirect(mut self, from: &'static str, to: &'static str) -> Self {
+        let lead = move || async move {
+            let to = HeaderValue::from_static(to);
+            (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)])
+        };
+        self.router = self.router.route(from, any(lead));
+        self
+    }
+
     /// Registers an operation of the API, which brings its own method, path and rights.
     pub(crate) fn operation<H, T>(mut self, operation: Operation, handler: H) -> Self
     where
@@ -130,9 +141,8 @@ impl Routes {
             }
         }
         router
-            .fallback(move |request: Request| {
-                let answer = nothing_here(request.uri(), &paths);
-                async move { answer }
+            .fallback(|request: Request| async move {
+                refuse(request.uri().path(), Problem::not_found())
             })
             .method_not_allowed_fallback(|request: Request| async move {
                 refuse(request.uri().path(), Problem::method_not_allowed())
@@ -150,21 +160,6 @@ async fn to_final_slash(OriginalUri(uri): OriginalUri) -> Response {
     match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response(),
         Err(_) => refuse(uri.path(), Problem::not_found()),
-    }
-}
-
-/// 404, or the way to an address that has no final slash.
-fn nothing_here(uri: &Uri, paths: &BTreeSet<&'static str>) -> Response {
-    let bare = uri
-        .path()
-        .strip_suffix('/')
-        .and_then(|bare| paths.get(bare));
-    match bare {
-        Some(bare) => {
-            let to = HeaderValue::from_static(bare);
-            (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response()
-        }
-        None => refuse(uri.path(), Problem::not_found()),
     }
 }
 
