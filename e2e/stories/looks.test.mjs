@@ -34,7 +34,6 @@ const sidewise = (page) => page.evaluate(() => document.documentElement.scrollWi
 
 async function check(person, address, act = async () => {}) {
   await person.page.goto(server.url + address);
-  await person.page.waitForLoadState("networkidle").catch(() => {});
   await act(person.page);
   assert.deepEqual(await violations(person.page), [], address);
   assert.ok((await sidewise(person.page)) <= 0, `${address} is wider than the screen`);

@@ -4,7 +4,7 @@
  * show the log-in, keep what was typed) from "unreachable" (try again).
  */
 import { reconnectMs } from "./backoff.js";
-import { emit } from "./bus.js";
+import { emit, on } from "./bus.js";
 import { announce, me } from "./dom.js";
 import { clockWords } from "./decorate.js";
 import { showSignedOut } from "./dialog.js";
@@ -35,6 +35,9 @@ export function start(element, acts) {
   show("connecting", "Connecting…");
   setInterval(() => phase === "open" && Date.now() - lastHeardMs > SILENCE_MS && act.drop(), 15_000);
   addEventListener("online", check);
+  addEventListener("offline", check);
+  // A message that found no way is a sign that the socket has none either.
+  on("delayed", (status) => status === 0 && check());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
   // A page from the back-forward cache comes with a closed socket.
   addEventListener("pageshow", (event) => event.persisted && check());

@@ -7,6 +7,10 @@ import { roomMain, seen } from "./dom.js";
 import * as scroll from "./scroll.js";
 
 const PAUSE_MS = 1_000;
+/** Long enough for a room to be drawn, short enough to be no wait. */
+const LOOK_MS = 150;
+
+let toldMs = 0;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
@@ -15,7 +19,7 @@ let isOnline = false;
 
 export function start() {
   const soon = () => {
-    timer ??= setTimeout(tell, PAUSE_MS);
+    timer ??= setTimeout(tell, Math.max(LOOK_MS, PAUSE_MS - (Date.now() - toldMs)));
   };
   scroll.onMove(soon);
   on("room", soon);
@@ -33,6 +37,7 @@ function tell() {
   const main = roomMain();
   if (!main || !isOnline || !scroll.atHead() || document.visibilityState !== "visible" || !document.hasFocus()) return;
   if (main.dataset.joined === "false" || seen() <= Number(main.dataset.told ?? main.dataset.read ?? 0)) return;
+  toldMs = Date.now();
   main.dataset.told = String(seen());
   emit("send", { op: "read", room: Number(main.dataset.room), seq: seen() });
   emit("read", seen());
