@@ -35,6 +35,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -64,6 +65,8 @@ pub struct SqliteOptions {
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    reads: AtomicU64,
+    writes: AtomicU64,
 }
 
 impl SqliteStore {
@@ -96,7 +99,12 @@ impl SqliteStore {
             },
         )?;
         let writer = Writer::start(conn, checkpointer, options.on_fatal)?;
-        Ok(Arc::new(Self { writer, readers }))
+        Ok(Arc::new(Self {
+            writer,
+            readers,
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+        }))
     }
 
     /// Applies missing migrations to the file at `path` and closes it; returns their names.
@@ -127,11 +135,20 @@ impl SqliteStore {
         Ok(conn)
     }
 
+    /// Operations asked for since it was opened, reads and writes. What a post costs is a
+    /// promise, and this is how a test sees it.
+    #[must_use]
+    pub fn operations(&self) -> (u64, u64) {
+        let (reads, writes) = (&self.reads, &self.writes);
+        (reads.load(Ordering::Relaxed), writes.load(Ordering::Relaxed))
+    }
+
     async fn write<T, F>(&self, run: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         self.writer.write(run).await
     }
 
@@ -140,6 +157,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.readers.read(read).await
     }
 }

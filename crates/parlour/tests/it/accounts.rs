@@ -510,3 +510,39 @@ async fn tokens_do_what_their_scopes_say() {
         .await
         .refused(401, "unauthorized");
 }
+
+#[tokio::test]
+async fn administrative_acts_leave_a_trace() {
+    let server = Server::start();
+    let olga = server.token_of("olga");
+    let me = olga.get("/api/v1/me").await.expect(200).json();
+    reset_link(&olga, "eve").await;
+    let close = json!({"state": "deactivated"});
+    olga.put("/api/v1/users/eve/state", close.clone())
+        .await
+        .expect(200);
+    server
+        .bob()
+        .put("/api/v1/users/ada/state", close)
+        .await
+        .expect(403);
+    let connection = rusqlite::Connection::open(server.database()).unwrap();
+    let mut query = connection
+        .prepare(
+            "select actor_id, subject, address, at from audit where actor_id = ?1 order by id desc",
+        )
+        .unwrap();
+    let rows = query.query_map([me["id"].as_i64().unwrap()], |row| {
+        let row: (i64, String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(row)
+    });
+    let rows: Vec<_> = rows.unwrap().map(Result::unwrap).collect();
+    // Closing dora's account when the template was made is there too.
+    assert!(rows.len() >= 3, "{rows:?}");
+    for (_, subject, address, at) in &rows {
+        assert!(
+            !subject.is_empty() && address == "127.0.0.1" && *at > 1_600_000_000_000,
+            "{rows:?}"
+        );
+    }
+}

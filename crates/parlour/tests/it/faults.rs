@@ -286,3 +286,109 @@ async fn secrets_stay_out_of_sight() {
         "a token is kept as a hash"
     );
 }
+
+#[tokio::test]
+async fn one_unreadable_row_does_not_take_the_room_along() {
+    let mut server = Server::with().may_log_errors().start();
+    let bob = server.bob();
+    let room = bob.make_room("Garden", "open").await["id"]
+        .as_i64()
+        .unwrap();
+    let before = bob.say(room, "before").await;
+    let poison = bob.say(room, "poison").await;
+    bob.say(room, "after").await;
+    server.stop();
+    let connection = rusqlite::Connection::open(server.database()).unwrap();
+    for damage in [
+        "html = cast(x'fffe' as text)",
+        "html = '<p>unclosed <b', markup_version = 999",
+        "source = null, html = null",
+    ] {
+        let sql = format!("update messages set {damage} where id = ?1");
+        connection
+            .execute(&sql, [poison["id"].as_i64().unwrap()])
+            .unwrap();
+        server.run();
+        let history = format!("/api/v1/rooms/{room}/messages");
+        let messages = server.eve().get(&history).await.expect(200).items();
+        assert_eq!(messages.len(), 3, "{damage}");
+        let page = server
+            .browser_of("eve")
+            .get("/rooms/garden/")
+            .await
+            .expect(200)
+            .text();
+        assert!(
+            page.contains("before") && page.contains("after"),
+            "{damage}"
+        );
+        let log = server
+            .eve()
+            .get(&format!("/api/v1/rooms/{room}/events"))
+            .await
+            .expect(200)
+            .items();
+        assert_eq!(log.len(), 4, "{damage}");
+        let mut socket = Socket::of(&server.eve()).await;
+        let epoch = socket.ready["epoch"].clone();
+        socket
+            .resume(room, before["seq"].as_i64().unwrap(), &epoch)
+            .await;
+        assert_eq!(
+            socket.event("message.posted").await["seq"],
+            3,
+            "{damage}: no hole"
+        );
+        assert_eq!(socket.event("message.posted").await["seq"], 4, "{damage}");
+        server.stop();
+    }
+    server.run();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acts_that_race_end_in_one_order() {
+    let server = Server::start();
+    let room = server.bob().make_room("Garden", "open").await["id"]
+        .as_i64()
+        .unwrap();
+    let acts = (0..40).map(|n| {
+        let (bob, eve, ada) = (server.bob(), server.eve(), server.ada());
+        async move {
+            let messages = format!("/api/v1/rooms/{room}/messages");
+            let membership = format!("/api/v1/rooms/{room}/members/me");
+            let words = json!({"body": format!("{n}")});
+            let name = json!({"name": format!("Garden {n}")});
+            let path = format!("/api/v1/rooms/{room}");
+            let receipt = format!("{path}/read");
+            let (said, left, joined, renamed, read) = tokio::join!(
+                eve.post(&messages, words),
+                eve.delete(&membership),
+                eve.ask(hyper::Method::PUT, &membership).send(),
+                ada.patch(&path, name),
+                bob.put(&receipt, json!({"seq": n})),
+            );
+            assert!(matches!(said.status, 201 | 403), "{}", said.text());
+            for answer in [left, joined, renamed, read] {
+                assert!(answer.status < 500, "{}", answer.text());
+            }
+        }
+    });
+    futures_util::future::join_all(acts).await;
+    let log = crate::support::record::all_events(&server.bob(), room).await;
+    let mut is_member = false;
+    for (expected, event) in (1..).zip(&log) {
+        assert_eq!(event["seq"], expected, "{event}");
+        match event["event"].as_str().unwrap() {
+            "member.joined" if event["user"]["username"] == "eve" => {
+                assert!(!is_member, "joined twice: {event}");
+                is_member = true;
+            }
+            "member.left" => {
+                assert!(is_member, "left without being in: {event}");
+                is_member = false;
+            }
+            "message.posted" => assert!(is_member, "spoke from outside: {event}"),
+            _ => {}
+        }
+    }
+}

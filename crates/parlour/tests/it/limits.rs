@@ -173,3 +173,25 @@ async fn a_hundred_log_ins_at_once_do_not_stop_the_chat() {
     );
     assert!(slowest < 1500, "a message took {slowest} ms");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_cannot_take_the_server_for_themselves() {
+    let server = limited();
+    let lobby = server.bob().lobby().await;
+    let path = format!("/api/v1/rooms/{lobby}/messages?limit=100");
+    let greedy = join_all((0..200).map(|_| {
+        let (bob, path) = (server.bob(), path.clone());
+        async move { bob.get(&path).await }
+    }));
+    let greedy = tokio::spawn(greedy);
+    for _ in 0..5 {
+        let began = Instant::now();
+        server.eve().get(&path).await.expect(200);
+        assert!(began.elapsed().as_millis() < 1500, "{:?}", began.elapsed());
+    }
+    for answer in greedy.await.unwrap() {
+        if answer.status != 200 {
+            answer.refused(429, "rate_limited");
+        }
+    }
+}

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod cli;
+mod cost;
 mod cross_site;
 mod description;
 mod doors;

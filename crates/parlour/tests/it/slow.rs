@@ -300,3 +300,31 @@ async fn readers_that_never_read_cost_little_and_delay_nobody() {
     assert!(slowest < Duration::from_secs(2), "a post took {slowest:?}");
     drop(stuck);
 }
+
+#[tokio::test]
+#[ignore = "measures times, which a busy machine blurs: bin/torture"]
+async fn an_unknown_name_takes_as_long_as_a_wrong_password() {
+    let server = Server::start();
+    let mut times: [Vec<Duration>; 2] = [Vec::new(), Vec::new()];
+    for _ in 0..100 {
+        for (times, name) in times.iter_mut().zip(["bob", "nobody-here"]) {
+            let form = [("username", name), ("password", "a-wrong-password")];
+            let began = Instant::now();
+            server
+                .stranger()
+                .post_form("/login/", &form)
+                .await
+                .expect(422);
+            times.push(began.elapsed());
+        }
+    }
+    let [known, unknown] = times.map(|mut times| {
+        times.sort_unstable();
+        times[50].as_secs_f64()
+    });
+    let ratio = known / unknown;
+    assert!(
+        (0.9..1.1).contains(&ratio),
+        "medians {known:.4} s and {unknown:.4} s"
+    );
+}
