@@ -136,7 +136,7 @@ test("messages written without a connection survive a reload and are sent once, 
     await ada.page.route("**/rooms/*/messages", (route) => route.abort());
     for (const text of ["first", "second", "third"]) await ada.say(text);
     await until("three wait", async () => (await ada.pending()).length === 3);
-    await ada.page.waitForSelector("text=No connection. Your messages are kept");
+    await ada.page.waitForSelector("text=Offline. Messages are kept");
     await ada.page.fill("#composer-input", "and a draft");
     await ada.page.reload();
     await until("three still wait", async () => (await ada.pending()).length === 3);

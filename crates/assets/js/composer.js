@@ -122,7 +122,7 @@ function delayed(status) {
   if (status === null) notice("");
   else if (status === 429) notice("You are writing faster than this house allows. Your message is sent in a moment.");
   else if (status === 507) notice("The house has no room left on its disk. Your message is kept and tried again.");
-  else if (status === 0) notice("No connection. Your messages are kept and sent when it is back.");
+  else if (status === 0) notice("Offline. Messages are kept and sent later.");
   else notice("The server cannot answer just now. Your messages are kept and tried again.");
 }
 
