@@ -4,8 +4,11 @@
 //! function that takes one cannot be called by someone who forgot to check. What the actor
 //! must not know of is the same `NotFound` as what does not exist.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use domain::policy::{self, Action, Decision, Facts};
-use domain::{Actor, Membership, Message, MessageId, Room, RoomRef};
+use domain::{Actor, Membership, Message, MessageId, Room, RoomRef, Time, UserId};
 
 use crate::{Chat, Error, Result};
 
@@ -118,6 +121,27 @@ impl Chat {
         })
     }
 
+    /// The room for this actor, who is about to post there: as [`Chat::room`], but what was
+    /// read in the last second serves again while no right has ended. Posting can afford it
+    /// because the store looks at account, membership and archive once more inside the
+    /// transaction.
+    pub(crate) async fn room_to_post(
+        &self,
+        actor: &Actor,
+        room: &RoomRef,
+    ) -> Result<Arc<RoomAccess>> {
+        let user = actor.user().ok_or(Error::Unauthorized)?;
+        let (now, rights) = (self.env.now(), self.actors.rights());
+        let key = (user, room.clone());
+        if let Some(known) = self.postable.find(&key, now, rights) {
+            require(actor, Action::ReadRoom, &known.facts)?;
+            return Ok(known);
+        }
+        let access = Arc::new(self.room(actor, room).await?);
+        self.postable.keep(key, Arc::clone(&access), now, rights);
+        Ok(access)
+    }
+
     /// The message for this actor, who may read its room. One read of the store.
     ///
     /// # Errors
@@ -135,6 +159,46 @@ impl Chat {
             room: found.room,
             facts,
         })
+    }
+}
+
+/// Rooms that people posted to a moment ago.
+#[derive(Default)]
+pub(crate) struct Postable {
+    by_person: Mutex<HashMap<(UserId, RoomRef), Remembered>>,
+}
+
+struct Remembered {
+    access: Arc<RoomAccess>,
+    at: Time,
+    rights: u64,
+}
+
+impl Postable {
+    const LIFE_MS: i64 = 1_000;
+    /// Above so many all are forgotten, which only costs reads.
+    const MAX: usize = 10_000;
+
+    fn find(&self, key: &(UserId, RoomRef), now: Time, rights: u64) -> Option<Arc<RoomAccess>> {
+        let by_person = self
+            .by_person
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = by_person.get(key)?;
+        let is_good =
+            known.rights == rights && (0..Self::LIFE_MS).contains(&now.ms_since(known.at));
+        is_good.then(|| Arc::clone(&known.access))
+    }
+
+    fn keep(&self, key: (UserId, RoomRef), access: Arc<RoomAccess>, at: Time, rights: u64) {
+        let mut by_person = self
+            .by_person
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if by_person.len() >= Self::MAX {
+            by_person.clear();
+        }
+        by_person.insert(key, Remembered { access, at, rights });
     }
 }
 

@@ -58,6 +58,16 @@ impl Actors {
         inner.by_secret.insert(secret, (actor.clone(), now));
     }
 
+    /// Grows whenever a right ended: an equal number means none did.
+    pub(crate) fn rights(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// A right ended that no actor is remembered by.
+    pub(crate) fn rights_changed(&self) {
+        self.lock().generation += 1;
+    }
+
     pub(crate) fn forget(&self, what: &Forget) {
         let mut inner = self.lock();
         inner.generation += 1;

@@ -119,7 +119,7 @@ impl Chat {
     /// As for [`Chat::post_message`], as far as known before storing.
     pub async fn begin_post(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<PendingPost> {
         let author = actor.user().ok_or(Error::Unauthorized)?;
-        let access = self.room(actor, &draft.room).await?;
+        let access = self.room_to_post(actor, &draft.room).await?;
         access.check(actor, Action::Post)?;
         let room = access.room().id;
         self.limits.message(author, room)?;

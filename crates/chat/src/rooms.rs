@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use domain::policy::{Action, Facts};
-use domain::{Actor, Membership, Room, RoomChanges, RoomKind, RoomName, RoomRef, Slug, Topic};
-use live::Revocation;
+use domain::{
+    Actor, Cursor, Membership, Room, RoomChanges, RoomId, RoomKind, RoomName, RoomRef, Slug, Topic,
+};
+use live::{ConnectionId, Revocation};
 use store::{ChangeRoom, CreateRoom, Member, RoomListFilter, RoomListed};
 
 use crate::access::RoomAccess;
@@ -187,6 +189,7 @@ impl Chat {
         let (room, kind) = (access.room().id, access.room().kind);
         self.finish(async move {
             let left = chat.store.leave_room(room, user, at).await?;
+            chat.actors.rights_changed();
             if kind != RoomKind::Open {
                 chat.live.revoke(Revocation::Membership(room, user)).await;
             }
@@ -194,6 +197,33 @@ impl Chat {
             Ok(())
         })
         .await
+    }
+
+    /// Makes a connection a reader of a room, from `after` if given.
+    ///
+    /// A right that ends while this is under way found no reader to remove, so access is
+    /// asked once more if any right ended meanwhile. Whatever ends one commits, then says
+    /// so here, then revokes: either we see it, or it sees our reader.
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied`; `Conflict(TooMany)` above 256 rooms on one connection.
+    pub async fn subscribe(
+        &self,
+        actor: &Actor,
+        connection: ConnectionId,
+        room: RoomId,
+        after: Option<Cursor>,
+    ) -> Result<()> {
+        let rights = self.actors.rights();
+        self.room(actor, &RoomRef::Id(room)).await?;
+        self.live.subscribe(connection, room, after).await?;
+        if self.actors.rights() != rights
+            && let Err(error) = self.room(actor, &RoomRef::Id(room)).await
+        {
+            self.live.unsubscribe(connection, room);
+            return Err(error);
+        }
+        Ok(())
     }
 
     /// Members of a room by display name, after the row given, at most `limit`.

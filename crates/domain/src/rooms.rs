@@ -60,7 +60,7 @@ pub enum RoomKind {
 words!(RoomKind { Open => "open", Closed => "closed", Direct => "direct" });
 
 /// How a request names a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RoomRef {
     /// By id, as the API does.
     Id(RoomId),

@@ -140,7 +140,10 @@ impl SqliteStore {
     #[must_use]
     pub fn operations(&self) -> (u64, u64) {
         let (reads, writes) = (&self.reads, &self.writes);
-        (reads.load(Ordering::Relaxed), writes.load(Ordering::Relaxed))
+        (
+            reads.load(Ordering::Relaxed),
+            writes.load(Ordering::Relaxed),
+        )
     }
 
     async fn write<T, F>(&self, run: F) -> Result<T>

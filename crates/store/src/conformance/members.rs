@@ -345,7 +345,7 @@ pub async fn those_who_joined_later_or_left_have_read_nothing(store: Arc<dyn Sto
     let scene = Scene::new(store).await;
     let message = scene.post(LOBBY, scene.ada.id, "one").await;
     scene.person("Carl").await;
-    let (store, ada) = (&scene.store, scene.ada.id);
+    let store = &scene.store;
     store
         .mark_read(LOBBY, scene.bob.id, message.seq, Time(5))
         .await

@@ -63,7 +63,7 @@ pub(super) async fn run(chat: &Arc<Chat>, live: &Live, from: &Connected, text: &
         ClientOp::Post { nonce, .. } => cut(nonce).to_owned(),
     };
     let done = match chat.actor_of_connection(from.user, &from.credential).await {
-        Ok(actor) => act(chat, live, from, &actor, op).await,
+        Ok(actor) => act(chat, from, &actor, op).await,
         Err(error) => Err(error.into()),
     };
     done.unwrap_or_else(|problem| refused(&problem, Some(re)))
@@ -71,7 +71,6 @@ pub(super) async fn run(chat: &Arc<Chat>, live: &Live, from: &Connected, text: &
 
 async fn act(
     chat: &Arc<Chat>,
-    live: &Live,
     from: &Connected,
     actor: &Actor,
     op: ClientOp,
@@ -80,7 +79,7 @@ async fn act(
         ClientOp::Subscribe { room, after, epoch } => {
             let room = RoomId(room);
             let cursor = cursor(room, after, epoch.as_deref())?;
-            subscribe(chat, live, from, actor, room, cursor).await?;
+            chat.subscribe(actor, from.id, room, cursor).await?;
         }
         ClientOp::Typing { room } => chat.typing(actor, RoomId(room)).await?,
         ClientOp::Read { room, seq } => {
@@ -118,32 +117,6 @@ async fn act(
         ClientOp::Unsubscribe { .. } | ClientOp::Ping => {}
     }
     Ok(Outcome::Done)
-}
-
-/// Access, subscription, access again: a removal that fell in between found no reader to
-/// remove, so it is looked for once more.
-async fn subscribe(
-    chat: &Arc<Chat>,
-    live: &Live,
-    from: &Connected,
-    actor: &Actor,
-    room: RoomId,
-    cursor: Option<Cursor>,
-) -> Result<(), Problem> {
-    let named = RoomRef::Id(room);
-    chat.room(actor, &named).await?;
-    live.subscribe(from.id, room, cursor)
-        .await
-        .map_err(chat::Error::from)?;
-    let again = match chat.actor_of_connection(from.user, &from.credential).await {
-        Ok(actor) => chat.room(&actor, &named).await.map(drop),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = again {
-        live.unsubscribe(from.id, room);
-        return Err(error.into());
-    }
-    Ok(())
 }
 
 fn cursor(
