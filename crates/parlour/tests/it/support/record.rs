@@ -77,12 +77,17 @@ impl Record {
 
     /// A reader saw an event; frames without a seq are none.
     pub fn saw(&self, reader: &str, event: &Value) {
-        let Some(seq) = event["seq"].as_i64().filter(|_| event["event"] != "posted") else {
+        let kind = event["event"].as_str().unwrap_or("");
+        // Receipts and acknowledgements name a seq, and are no events of the room.
+        let is_numbered = ["message.", "member.", "reaction.", "room."]
+            .iter()
+            .any(|begin| kind.starts_with(begin));
+        let Some(seq) = event["seq"].as_i64().filter(|_| is_numbered) else {
             return;
         };
         let seen = Seen {
             seq,
-            kind: event["event"].as_str().unwrap_or("").to_owned(),
+            kind: kind.to_owned(),
             message: event["message"]["id"].as_i64(),
         };
         self.0
