@@ -56,6 +56,10 @@ pub struct PendingPost {
     progress: Progress,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives per post, and only for a moment"
+)]
 enum Progress {
     Appending(Pin<Box<dyn Future<Output = Result<Appended, StoreError>> + Send>>),
     Done(Result<Posted>),

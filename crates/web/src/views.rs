@@ -36,7 +36,7 @@ pub use admin::{PeoplePage, PersonRow, ResetLink};
 pub use auth::{LoginPage, LogoutPage, ResetPage, SetupPage, SignupClosedPage, SignupPage};
 pub use errors::{ErrorPage, RefusalFragment};
 pub use frame::{AppFrame, Errors, Place, Sidebar, SidebarFragment, SidebarRoom, Viewer};
-pub use frames::write_event_frame;
+pub use frames::{write_event_frame, write_unreadable_frame};
 pub use members::{MembersPage, MembersPanel, PersonView};
 pub use messages::{
     BodyView, DeletePage, EditPage, EventFragment, EventLine, EventView, MessageFragment,
@@ -48,6 +48,10 @@ pub use rooms::{
 };
 pub use settings::{NewTokenView, SessionRow, SettingsPage, TokenRow};
 pub use stamp::Stamp;
+
+/// What stands where something stored cannot be shown.
+pub(crate) const UNREADABLE: &str =
+    "This message cannot be shown: what is stored of it is damaged.";
 
 /// What the house is called until a house can name itself.
 pub const HOUSE: &str = "Parlour";

@@ -1,5 +1,5 @@
-//! What a post costs: one read and one write of the store, however many people are in the
-//! room. In process, because only the store can count.
+//! What a post costs: one write of the store and at most one read a second, however many
+//! people are in the room. In process, because only the store can count.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ async fn cost(chat: &Arc<Chat>, store: &SqliteStore, actor: &Actor) -> (u64, u64
 }
 
 #[tokio::test]
-async fn posting_is_one_read_and_one_write_whatever_the_size_of_the_room() {
+async fn posting_is_one_write_and_at_most_one_read_whatever_the_size_of_the_room() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parlour.sqlite3");
     let sqlite = SqliteStore::open(&file, SqliteOptions::default()).unwrap();
@@ -71,7 +71,11 @@ async fn posting_is_one_read_and_one_write_whatever_the_size_of_the_room() {
         .await
         .unwrap();
 
-    assert_eq!(cost(&chat, &sqlite, &actor).await, (POSTS, POSTS), "alone");
+    let (reads, writes) = cost(&chat, &sqlite, &actor).await;
+    assert!(
+        reads <= 1 && writes == POSTS,
+        "alone: {reads} reads, {writes} writes"
+    );
     for n in 0..500 {
         let name = format!("person{n}");
         let new = NewUser {
@@ -86,10 +90,10 @@ async fn posting_is_one_read_and_one_write_whatever_the_size_of_the_room() {
         };
         sqlite.create_user(&new).await.unwrap();
     }
-    assert_eq!(
-        cost(&chat, &sqlite, &actor).await,
-        (POSTS, POSTS),
-        "among 500"
+    let (reads, writes) = cost(&chat, &sqlite, &actor).await;
+    assert!(
+        reads <= 1 && writes == POSTS,
+        "among 500: {reads} reads, {writes} writes"
     );
     chat.stop().await;
     live.stop(std::time::Duration::ZERO).await;

@@ -39,7 +39,12 @@ fn an_edited_message_replaces_itself_and_says_so() {
         edited_at: Some(sample::NOW),
         version: 2,
         reply_to: Some(sample::quote(9, 1, None)),
-        ..message(12, 2, 0, &domain::markup::compile("@ada at five, then").html)
+        ..message(
+            12,
+            2,
+            0,
+            &domain::markup::compile("@ada at five, then").html,
+        )
     };
     insta::assert_snapshot!(frame_of(EventKind::MessageEdited(edited)));
 }
