@@ -1,7 +1,7 @@
 /** Rooms: made, joined, left, gone between without a page load; what is unread elsewhere. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { closeBrowser, Person, Server, until } from "../support.mjs";
+import { closeBrowser, password, Person, Server, until } from "../support.mjs";
 
 let server;
 let ada;
@@ -19,6 +19,12 @@ after(async () => {
   await closeBrowser();
   await server.remove();
 });
+
+/** A session of another device. */
+async function sessionOf(username) {
+  const answer = await server.post("/login/", { username, password });
+  return answer.headers.getSetCookie().map((line) => line.split(";")[0]).join("; ");
+}
 
 const path = (person) => new URL(person.page.url()).pathname;
 
@@ -71,6 +77,47 @@ test("what happens in another room is marked in the list and in the title", asyn
   await ada.sees("@ada look");
   await ada.page.waitForSelector(".message--mentions-me");
   await until("reading clears it", async () => (await ada.page.$('.room-link--unread:has-text("Tea & Biscuits")')) === null);
+});
+
+test("the mark of the room on screen goes once it is read, here or on another device", async () => {
+  const link = '.room-link[aria-current="page"]:has-text("Tea & Biscuits")';
+  const marked = (person) => person.page.$(`${link}:not([data-unread="0"])`);
+  await ada.open("/rooms/lobby/");
+  await bob.open("/rooms/tea-biscuits/");
+  await bob.say("@ada one for the badge");
+  // A window without the focus reads nothing: the mark stays.
+  const away = await Person.withCookie(server, await sessionOf("ada"));
+  await away.page.addInitScript(() => (document.hasFocus = () => window.isHere ?? false));
+  await until("the mention is stored and marked", async () => {
+    await away.open("/rooms/tea-biscuits/");
+    return away.page.$(`${link}[data-mentions="1"]`);
+  });
+  await away.sees("@ada one for the badge");
+  await bob.say("and one more");
+  await away.sees("and one more");
+  await until("the title counts it", async () => /^\(1\) /.test(await away.page.title()));
+  assert.ok(await marked(away));
+  // Ada reads it at her desk.
+  await ada.page.click('.room-link:has-text("Tea & Biscuits")');
+  await ada.sees("and one more");
+  await until("reading clears it at the desk", async () => (await ada.page.$(link)) && !(await marked(ada)));
+  await until("and in the other window", async () => !(await marked(away)));
+  assert.equal(await away.page.textContent(`${link} .room-link__count`), "");
+  assert.match(await away.page.title(), /^Tea & Biscuits/);
+  // And back in this window, by looking.
+  await ada.page.click('.room-link:has-text("Lobby")');
+  await until("Ada is in the lobby", async () => path(ada) === "/rooms/lobby/");
+  await bob.say("@ada the last one");
+  await away.sees("@ada the last one");
+  await until("the title counts again", async () => /^\(1\) /.test(await away.page.title()));
+  await away.page.evaluate(() => {
+    window.isHere = true;
+    dispatchEvent(new Event("focus"));
+  });
+  await until("the title is plain", async () => /^Tea/.test(await away.page.title()));
+  await until("the list at the desk is plain too", async () => !(await ada.page.$('.room-link:has-text("Tea & Biscuits"):not([data-unread="0"])')));
+  away.assertQuiet();
+  await away.context.close();
 });
 
 test("a new name and topic reach those in the room", async () => {

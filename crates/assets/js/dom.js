@@ -15,6 +15,9 @@ export const roomId = () => Number(roomMain()?.dataset.room ?? 0);
 /** The last seq this page has of the room on screen. */
 export const seen = () => Number(roomMain()?.dataset.seq ?? 0);
 
+/** How far one has read in the room on screen, here or elsewhere. */
+export const readTo = () => Number(roomMain()?.dataset.told ?? roomMain()?.dataset.read ?? 0);
+
 /** Who looks at the page. */
 export const me = () => ({
   id: document.body.dataset.user ?? "",

@@ -3,7 +3,7 @@
  * has the focus, and at most once a second.
  */
 import { emit, on } from "./bus.js";
-import { roomMain, seen } from "./dom.js";
+import { me, readTo, roomId, roomMain, seen } from "./dom.js";
 import * as scroll from "./scroll.js";
 
 const PAUSE_MS = 1_000;
@@ -24,6 +24,7 @@ export function start() {
   scroll.onMove(soon);
   on("room", soon);
   on("swap", soon);
+  on("signal:receipt", elsewhere);
   on("state", (state) => {
     isOnline = state === "online";
     soon();
@@ -32,11 +33,19 @@ export function start() {
   document.addEventListener("visibilitychange", soon);
 }
 
+/** Read on another device, or by posting there: that counts here too. @param {any} receipt */
+function elsewhere({ room, user, seq }) {
+  const main = roomMain();
+  if (!main || Number(room) !== roomId() || String(user?.id ?? user) !== me().id) return;
+  main.dataset.told = String(Math.max(readTo(), Number(seq) || 0));
+  if (readTo() >= seen()) emit("read", readTo());
+}
+
 function tell() {
   timer = undefined;
   const main = roomMain();
   if (!main || !isOnline || !scroll.atHead() || document.visibilityState !== "visible" || !document.hasFocus()) return;
-  if (main.dataset.joined === "false" || seen() <= Number(main.dataset.told ?? main.dataset.read ?? 0)) return;
+  if (main.dataset.joined === "false" || seen() <= readTo()) return;
   toldMs = Date.now();
   main.dataset.told = String(seen());
   emit("send", { op: "read", room: Number(main.dataset.room), seq: seen() });

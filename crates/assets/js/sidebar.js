@@ -4,12 +4,13 @@
  */
 import { on } from "./bus.js";
 import { repaint } from "./connection.js";
-import { byId, me, parse, roomId, roomMain } from "./dom.js";
+import { byId, me, parse, readTo, roomId, roomMain, seen } from "./dom.js";
 import { showTitle } from "./title.js";
 
 export function start() {
   on("room", () => {
     markCurrent();
+    clearRead();
     showTitle();
   });
   on("signal:unread", ({ room, unread, mentions, head }) => {
@@ -20,9 +21,18 @@ export function start() {
     if (Number(room) !== roomId()) mark(link, unread === null ? "" : String(unread ?? 0), Number(mentions ?? 0));
   });
   on("signal:heads", heads);
-  on("signal:receipt", ({ room, user }) => {
-    const id = typeof user === "object" && user ? user.id : user;
-    if (String(id) === me().id && Number(room) !== roomId()) refresh();
+  on("signal:receipt", ({ room, user, seq }) => {
+    const link = linkOf(room);
+    if (String(user?.id ?? user) !== me().id || !link || link.dataset.unread === "0") return;
+    if (Number(room) !== roomId() && seq >= Number(link.dataset.head)) mark(link, "0", 0);
+    // Only the server knows what is left of it, and what came since `data-head`.
+    if (Number(room) !== roomId() || seq < seen()) refresh();
+  });
+  on("state", (state) => {
+    // What was read elsewhere while the line was down. After a restart of the server
+    // everybody returns at once, so this is spread wide.
+    if (state === "online" && wasOffline) refresh(5_000);
+    wasOffline = state === "offline" || (wasOffline && state !== "online");
   });
   on("signal:error", ({ re }) => re === "subscribe" && refresh());
   on("posted", (room) => {
@@ -33,12 +43,17 @@ export function start() {
     main.querySelector("form.room-bar")?.remove();
     refresh();
   });
-  on("read", () => {
-    const link = linkOf(roomId());
-    if (link) mark(link, "0", 0);
-  });
+  on("read", clearRead);
   for (const link of links()) paint(link);
   showTitle();
+}
+
+let wasOffline = false;
+
+/** Takes the mark from the room on screen once everything in it is read, here or elsewhere. */
+function clearRead() {
+  const link = linkOf(roomId());
+  if (link && link.dataset.unread !== "0" && readTo() >= seen()) mark(link, "0", 0);
 }
 
 const links = () => /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("#sidebar .room-link"));
@@ -88,9 +103,12 @@ function heads({ rooms }) {
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
-/** Fetches the list, once for many reasons; spread, as they may come to everybody at once. */
-export function refresh() {
-  timer ??= setTimeout(load, 200 + 800 * Math.random());
+/**
+ * Fetches the list, once for many reasons; spread, as they may come to everybody at once.
+ * @param {number} [spreadMs]
+ */
+export function refresh(spreadMs = 800) {
+  timer ??= setTimeout(load, 200 + spreadMs * Math.random());
 }
 
 async function load() {
@@ -107,6 +125,8 @@ async function load() {
     htmx.process(next);
     for (const link of links()) paint(link);
     markCurrent();
+    // It may have been fetched before the server knew what was read meanwhile.
+    clearRead();
     repaint();
     showTitle();
     if (focused) /** @type {HTMLElement | null} */ (next.querySelector(`[href="${CSS.escape(focused)}"]`))?.focus();

@@ -1,6 +1,6 @@
 /** The tab's title and icon: how much is unread, and where one is. */
 import { on } from "./bus.js";
-import { byId, me, roomId, roomMain } from "./dom.js";
+import { byId, me, readTo, roomId, roomMain } from "./dom.js";
 
 /** What came into the room on screen while nobody looked. */
 let unseen = 0;
@@ -10,7 +10,7 @@ const plain = document.title;
 export function start() {
   on("swap", ({ rows }) => {
     if (document.hasFocus() && document.visibilityState === "visible") return;
-    unseen += rows.filter((/** @type {HTMLElement} */ { dataset, id }) => id.startsWith("msg-") && !("edited" in dataset) && !("deleted" in dataset) && dataset.author !== me().id).length;
+    unseen += rows.filter(isNews).length;
     showTitle();
   });
   const seen = () => {
@@ -21,6 +21,10 @@ export function start() {
   on("read", seen);
   addEventListener("focus", seen);
 }
+
+/** A new message of somebody else's, not read on another device yet. @param {HTMLElement} row */
+const isNews = ({ dataset, id }) =>
+  id.startsWith("msg-") && !("edited" in dataset) && !("deleted" in dataset) && dataset.author !== me().id && Number(dataset.seq) > readTo();
 
 /** How many unread messages the house holds for one; an unknown number counts as one. */
 function total() {
