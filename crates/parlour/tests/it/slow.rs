@@ -328,3 +328,30 @@ async fn an_unknown_name_takes_as_long_as_a_wrong_password() {
         "medians {known:.4} s and {unknown:.4} s"
     );
 }
+
+#[tokio::test]
+#[ignore = "waits for a silent peer to be given up, 50 to 65 s: bin/torture"]
+async fn who_answers_no_ping_is_given_up_and_who_does_stays() {
+    let server = Server::start();
+    let mut silent = Wire::upgrade(&server.bob(), "/api/v1/socket", "").await;
+    let mut quiet = Socket::of(&server.eve()).await;
+    let began = Instant::now();
+    let staying = async {
+        // The library answers pings; the person says nothing.
+        while began.elapsed() < Duration::from_secs(70) {
+            let said = quiet.next_patiently(Duration::from_secs(60)).await;
+            assert!(
+                !matches!(said, Said::Closed(_)),
+                "after {:?}",
+                began.elapsed()
+            );
+        }
+    };
+    let going = async {
+        // Takes everything, says nothing: a cable that was pulled looks like this.
+        silent.closed().await;
+        let took = began.elapsed();
+        assert!((45..70).contains(&took.as_secs()), "{took:?}");
+    };
+    tokio::join!(staying, going);
+}
