@@ -13,6 +13,7 @@ use store::{NewSession, NewUser, StoreError, UserListFilter, UserUpdate};
 use subtle::ConstantTimeEq;
 
 use crate::actors::Forget;
+use crate::attempts::Underway;
 use crate::{Chat, Error, Registration, Result, access};
 
 /// The window in which failed sign-ins are counted.
@@ -196,7 +197,7 @@ impl Chat {
         let is_known = found
             .as_ref()
             .is_some_and(|found| self.knows(device, found.user.id));
-        self.admit_attempt(&skeleton, device, is_known).await?;
+        let _underway = self.admit_attempt(&skeleton, device, is_known).await?;
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
         let is_right = self.hasher.verify(password, hash).await?;
         let now = self.env.now();
@@ -217,21 +218,37 @@ impl Chat {
         Ok(found.user)
     }
 
-    async fn admit_attempt(&self, skeleton: &str, device: &Device, is_known: bool) -> Result<()> {
+    /// Whether there may be another try. Those under way count as failed until they are
+    /// recorded, or whoever guesses two hundred times at once had two hundred guesses.
+    async fn admit_attempt(
+        &self,
+        skeleton: &str,
+        device: &Device,
+        is_known: bool,
+    ) -> Result<Option<Underway>> {
         if !self.settings.rate_limits {
-            return Ok(());
+            return Ok(None);
         }
+        let underway = self.underway.enter(skeleton, &device.address);
         let now = self.env.now();
         let since = now.plus_ms(-ATTEMPT_WINDOW_MS);
         let attempts = self
             .store
             .sign_in_attempts(skeleton, &device.address, since)
             .await?;
-        let is_slowed = attempts.address >= ATTEMPTS_PER_ADDRESS
-            || (!is_known && attempts.account >= ATTEMPTS_PER_ACCOUNT)
-            || attempts.account_in_a_row >= ATTEMPTS_IN_A_ROW;
-        if !is_slowed {
-            return Ok(());
+        let is_above = |account: i64, address: i64| {
+            attempts.address + address >= ATTEMPTS_PER_ADDRESS
+                || (!is_known && attempts.account + account >= ATTEMPTS_PER_ACCOUNT)
+                || attempts.account_in_a_row + account >= ATTEMPTS_IN_A_ROW
+        };
+        if !is_above(underway.others_of_account, underway.others_of_address) {
+            return Ok(Some(underway));
+        }
+        if !is_above(0, 0) {
+            return Err(Error::TooMany {
+                what: "sign-ins at once",
+                retry_after_s: 1,
+            });
         }
         let wait_ms = attempts.oldest_at.map_or(ATTEMPT_WINDOW_MS, |at| {
             at.plus_ms(ATTEMPT_WINDOW_MS).ms_since(now)
@@ -289,16 +306,20 @@ impl Chat {
     ///
     /// # Errors
     /// `Invalid`, `Denied`.
-    pub async fn rename_self(&self, actor: &Actor, display_name: &str) -> Result<User> {
+    pub async fn rename_self(self: &Arc<Self>, actor: &Actor, display_name: &str) -> Result<User> {
         let id = self.self_managing(actor)?;
         let display_name = DisplayName::parse(display_name)?;
         let update = UserUpdate {
             display_name: Some(display_name.as_str().to_owned()),
             ..UserUpdate::default()
         };
-        let (user, _, _) = self.store.update_user(id, &update, self.env.now()).await?;
-        self.actors.forget(&Forget::User(id));
-        Ok(user)
+        let (chat, now) = (Arc::clone(self), self.env.now());
+        self.finish(async move {
+            let (user, _, _) = chat.store.update_user(id, &update, now).await?;
+            chat.actors.forget(&Forget::User(id));
+            Ok(user)
+        })
+        .await
     }
 
     /// Changes one's own password; every other session and every token ends.
@@ -306,7 +327,7 @@ impl Chat {
     /// # Errors
     /// `Invalid` (also for a wrong present password), `Denied`, `TooMany`.
     pub async fn change_password(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         present: String,
         new: String,
@@ -342,9 +363,13 @@ impl Chat {
             keep_session,
             ..UserUpdate::default()
         };
-        let (_, sessions, tokens) = self.store.update_user(id, &update, self.env.now()).await?;
-        self.revoke_credentials(&sessions, &tokens).await;
-        Ok(())
+        let (chat, now) = (Arc::clone(self), self.env.now());
+        self.finish(async move {
+            let (_, sessions, tokens) = chat.store.update_user(id, &update, now).await?;
+            chat.revoke_credentials(&sessions, &tokens).await;
+            Ok(())
+        })
+        .await
     }
 
     /// The user behind the actor, who may manage themselves.

@@ -1,5 +1,7 @@
 //! What administrators and the operator do to accounts. Every act is audited.
 
+use std::sync::Arc;
+
 use domain::passwords::check_password;
 use domain::policy::{Action, Facts};
 use domain::{Actor, Role, Time, User, UserState, Username};
@@ -30,7 +32,7 @@ impl Chat {
     /// # Errors
     /// `NotFound`, `Denied`.
     pub async fn make_reset_link(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         username: &str,
         address: &str,
@@ -38,17 +40,20 @@ impl Chat {
         let subject = self.subject(actor, username, Action::ResetPassword).await?;
         let secret = URL_SAFE_NO_PAD.encode(self.env.bytes::<32>());
         let expires_at = self.env.now().plus_ms(RESET_LIFE_MS);
-        self.store
-            .create_password_reset(&PasswordReset {
-                user: subject.id,
-                secret_hash: self.keyed_hash(b"reset", &secret),
-                expires_at,
-                made_by: actor.user(),
-            })
-            .await?;
-        self.audit(actor, "user.reset_link_made", &subject, "{}", address)
-            .await?;
-        Ok(ResetLink { secret, expires_at })
+        let reset = PasswordReset {
+            user: subject.id,
+            secret_hash: self.keyed_hash(b"reset", &secret),
+            expires_at,
+            made_by: actor.user(),
+        };
+        let entry = self.entry(actor, "user.reset_link_made", &subject, "{}", address);
+        let chat = Arc::clone(self);
+        self.finish(async move {
+            chat.store.create_password_reset(&reset).await?;
+            chat.store.audit(&entry).await?;
+            Ok(ResetLink { secret, expires_at })
+        })
+        .await
     }
 
     /// For whom a reset link is good.
@@ -67,7 +72,12 @@ impl Chat {
     ///
     /// # Errors
     /// `Conflict(ResetInvalid)`, `Invalid`.
-    pub async fn reset_password(&self, secret: &str, new: String, confirm: &str) -> Result<User> {
+    pub async fn reset_password(
+        self: &Arc<Self>,
+        secret: &str,
+        new: String,
+        confirm: &str,
+    ) -> Result<User> {
         let user = self.reset_subject(secret).await?;
         if new != confirm {
             return Err(Error::invalid(
@@ -79,19 +89,28 @@ impl Chat {
         check_password(&new, &[&user.username, &user.display_name])?;
         let password_hash = self.hasher.hash(new, self.env.bytes()).await?;
         let hash = self.keyed_hash(b"reset", secret);
-        let (user, sessions, tokens) = self
-            .store
-            .use_password_reset(&hash, &password_hash, self.env.now())
-            .await?;
-        self.revoke_credentials(&sessions, &tokens).await;
-        Ok(user)
+        let (chat, now) = (Arc::clone(self), self.env.now());
+        self.finish(async move {
+            let (user, sessions, tokens) = chat
+                .store
+                .use_password_reset(&hash, &password_hash, now)
+                .await?;
+            chat.revoke_credentials(&sessions, &tokens).await;
+            Ok(user)
+        })
+        .await
     }
 
     /// Sets a person's password from the command line.
     ///
     /// # Errors
     /// `NotFound`, `Denied`, `Invalid`.
-    pub async fn set_password(&self, actor: &Actor, username: &str, new: String) -> Result<User> {
+    pub async fn set_password(
+        self: &Arc<Self>,
+        actor: &Actor,
+        username: &str,
+        new: String,
+    ) -> Result<User> {
         let subject = self.subject(actor, username, Action::ResetPassword).await?;
         check_password(&new, &[&subject.username, &subject.display_name])?;
         let password_hash = Some(self.hasher.hash(new, self.env.bytes()).await?);
@@ -99,7 +118,7 @@ impl Chat {
             password_hash,
             ..UserUpdate::default()
         };
-        self.update_subject(actor, &subject, &update, "user.password_set", "{}", "")
+        self.update_subject(actor, &subject, update, "user.password_set", "{}", "")
             .await
     }
 
@@ -109,7 +128,7 @@ impl Chat {
     /// # Errors
     /// `NotFound`, `Denied`, `Conflict(LastOwner)`.
     pub async fn set_user_state(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         username: &str,
         state: UserState,
@@ -127,18 +146,20 @@ impl Chat {
             state: Some(state),
             ..UserUpdate::default()
         };
-        let user = self
-            .update_subject(actor, &subject, &update, action, "{}", address)
-            .await?;
-        self.act_on_state(&user).await;
-        Ok(user)
+        self.update_subject(actor, &subject, update, action, "{}", address)
+            .await
     }
 
     /// Gives a person another role in the house; from the command line.
     ///
     /// # Errors
     /// `NotFound`, `Denied`, `Conflict(LastOwner)`.
-    pub async fn set_role(&self, actor: &Actor, username: &str, role: Role) -> Result<User> {
+    pub async fn set_role(
+        self: &Arc<Self>,
+        actor: &Actor,
+        username: &str,
+        role: Role,
+    ) -> Result<User> {
         let subject = self
             .subject(actor, username, Action::DeactivateUser)
             .await?;
@@ -147,7 +168,7 @@ impl Chat {
             role: Some(role),
             ..UserUpdate::default()
         };
-        self.update_subject(actor, &subject, &update, "user.role_changed", &details, "")
+        self.update_subject(actor, &subject, update, "user.role_changed", &details, "")
             .await
     }
 
@@ -207,44 +228,53 @@ impl Chat {
         Ok(subject)
     }
 
+    /// Changes an account and ends what it may not keep. Done to its end even when the
+    /// caller hangs up, and the ending comes before the trail: a full disk may cost a line
+    /// of the audit, which the caller is told, but never leaves a banned reader listening.
     async fn update_subject(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         subject: &User,
-        update: &UserUpdate,
+        update: UserUpdate,
         action: &'static str,
         details: &str,
         address: &str,
     ) -> Result<User> {
-        let now = self.env.now();
-        let (user, sessions, tokens) = self.store.update_user(subject.id, update, now).await?;
-        self.audit(actor, action, subject, details, address).await?;
-        // A server beside this process learns of it by the notice; this one acts at once.
-        self.store
-            .add_notice(NoticeKind::UserChanged(subject.id), now)
-            .await?;
-        self.actors.forget(&Forget::User(subject.id));
-        self.revoke_credentials(&sessions, &tokens).await;
-        Ok(user)
+        let entry = self.entry(actor, action, subject, details, address);
+        let (chat, id, now) = (Arc::clone(self), subject.id, self.env.now());
+        self.finish(async move {
+            let (user, sessions, tokens) = chat.store.update_user(id, &update, now).await?;
+            chat.actors.forget(&Forget::User(id));
+            chat.revoke_credentials(&sessions, &tokens).await;
+            if user.state != UserState::Active {
+                chat.act_on_state(&user).await;
+            }
+            // A server beside this process learns of it by the notice.
+            let notice = NoticeKind::UserChanged(id);
+            let noticed = chat.store.add_notice(notice, now).await;
+            chat.store.audit(&entry).await?;
+            noticed?;
+            Ok(user)
+        })
+        .await
     }
 
-    async fn audit(
+    fn entry(
         &self,
         actor: &Actor,
         action: &'static str,
         subject: &User,
         details: &str,
         address: &str,
-    ) -> Result<()> {
-        let entry = Audit {
+    ) -> Audit {
+        Audit {
             actor: actor.user(),
             action,
             subject: format!("user {} ({})", subject.id, subject.username),
             details: details.to_owned(),
             address: address.to_owned(),
             at: self.env.now(),
-        };
-        Ok(self.store.audit(&entry).await?)
+        }
     }
 }
 

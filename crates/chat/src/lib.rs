@@ -9,6 +9,7 @@ pub mod access;
 pub mod accounts;
 mod actors;
 pub mod admin;
+mod attempts;
 pub mod env;
 mod error;
 mod limits;
@@ -45,6 +46,7 @@ pub struct Chat {
     pub(crate) env: Env,
     pub(crate) settings: Settings,
     pub(crate) actors: actors::Actors,
+    pub(crate) underway: attempts::Attempts,
     pub(crate) postable: access::Postable,
     pub(crate) hasher: passwords::Hasher,
     pub(crate) limits: limits::Limits,
@@ -64,6 +66,7 @@ impl Chat {
             hasher: passwords::Hasher::new(settings.hashing_threads),
             limits: limits::Limits::new(settings.rate_limits),
             actors: actors::Actors::default(),
+            underway: attempts::Attempts::default(),
             postable: access::Postable::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -17,7 +17,7 @@ use crate::{Chat, Result};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) async fn watch(chat: Arc<Chat>, stopping: CancellationToken) {
-    let mut last = None;
+    let mut seen = Seen::default();
     let mut tick = tokio::time::interval(LOOK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -25,42 +25,61 @@ pub(crate) async fn watch(chat: Arc<Chat>, stopping: CancellationToken) {
             () = stopping.cancelled() => return,
             _ = tick.tick() => {}
         }
-        match look(&chat, last).await {
-            Ok(newest) => last = newest,
-            Err(error) => tracing::warn!("notices could not be read: {error}"),
+        if let Err(error) = look(&chat, &mut seen).await {
+            tracing::warn!("notices could not be read: {error}");
         }
     }
 }
 
-/// Reads what is new after `last`; `None` is the first look, which only finds the end.
-async fn look(chat: &Chat, last: Option<i64>) -> Result<Option<i64>> {
-    let Some(after) = last else {
-        chat.store.changed_outside().await?;
+/// How far the notices have been acted on.
+#[derive(Default)]
+struct Seen {
+    /// The last notice; `None` before the first look, which only finds the end.
+    last: Option<i64>,
+    /// The store tells of a change once. Until everything it brought is acted on, a look
+    /// that failed must look again.
+    is_behind: bool,
+}
+
+/// Reads and acts on what is new.
+async fn look(chat: &Chat, seen: &mut Seen) -> Result<()> {
+    seen.is_behind |= chat.store.changed_outside().await?;
+    let Some(after) = seen.last else {
         let (_, newest) = chat.store.notices_after(i64::MAX).await?;
-        return Ok(Some(newest));
+        seen.last = Some(newest);
+        return Ok(());
     };
-    if !chat.store.changed_outside().await? {
-        return Ok(Some(after));
+    if !seen.is_behind {
+        return Ok(());
     }
     let (notices, newest) = chat.store.notices_after(after).await?;
     for notice in notices {
-        match notice.kind {
-            NoticeKind::UserChanged(user) => {
-                chat.actors.forget(&Forget::User(user));
-                let user = chat.store.user(user).await?;
-                if user.state != UserState::Active {
-                    chat.act_on_state(&user).await;
-                } else if chat.store.sessions(user.id).await?.is_empty()
-                    && chat.store.tokens(user.id).await?.is_empty()
-                {
-                    // Their password was set from outside: every credential has ended.
-                    chat.live
-                        .revoke(Revocation::User(user.id, close::SIGNED_OUT))
-                        .await;
-                }
-            }
-            NoticeKind::HistoryChanged => chat.live.history_changed().await,
-        }
+        act_on(chat, notice.kind).await?;
     }
-    Ok(Some(newest))
+    *seen = Seen {
+        last: Some(newest),
+        is_behind: false,
+    };
+    Ok(())
+}
+
+async fn act_on(chat: &Chat, notice: NoticeKind) -> Result<()> {
+    match notice {
+        NoticeKind::UserChanged(user) => {
+            chat.actors.forget(&Forget::User(user));
+            let user = chat.store.user(user).await?;
+            if user.state != UserState::Active {
+                chat.act_on_state(&user).await;
+            } else if chat.store.sessions(user.id).await?.is_empty()
+                && chat.store.tokens(user.id).await?.is_empty()
+            {
+                // Their password was set from outside: every credential has ended.
+                chat.live
+                    .revoke(Revocation::User(user.id, close::SIGNED_OUT))
+                    .await;
+            }
+        }
+        NoticeKind::HistoryChanged => chat.live.history_changed().await,
+    }
+    Ok(())
 }

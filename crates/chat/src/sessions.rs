@@ -125,43 +125,54 @@ impl Chat {
     ///
     /// # Errors
     /// `Unauthorized` when the actor has none.
-    pub async fn log_out(&self, actor: &Actor) -> Result<()> {
+    pub async fn log_out(self: &Arc<Self>, actor: &Actor) -> Result<()> {
         let standing = actor.standing().ok_or(Error::Unauthorized)?;
         let Credential::Session(id) = standing.credential else {
             return Err(Error::Unauthorized);
         };
-        match self.store.end_session(standing.user, id).await {
-            Ok(()) | Err(StoreError::NotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.revoke_credentials(&[id], &[]).await;
-        Ok(())
+        let (chat, user) = (Arc::clone(self), standing.user);
+        self.finish(async move {
+            match chat.store.end_session(user, id).await {
+                Ok(()) | Err(StoreError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+            chat.revoke_credentials(&[id], &[]).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Ends one of the actor's sessions.
     ///
     /// # Errors
     /// `NotFound` when it is not theirs; `Denied`.
-    pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
-        let user = self.self_managing(actor)?;
-        self.store.end_session(user, id).await?;
-        self.revoke_credentials(&[id], &[]).await;
-        Ok(())
+    pub async fn end_session(self: &Arc<Self>, actor: &Actor, id: SessionId) -> Result<()> {
+        let (chat, user) = (Arc::clone(self), self.self_managing(actor)?);
+        self.finish(async move {
+            chat.store.end_session(user, id).await?;
+            chat.revoke_credentials(&[id], &[]).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Ends the actor's sessions but the one that asks; returns how many.
     ///
     /// # Errors
     /// `Denied`.
-    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<usize> {
+    pub async fn end_other_sessions(self: &Arc<Self>, actor: &Actor) -> Result<usize> {
         let user = self.self_managing(actor)?;
         let keep = match actor.standing().map(|standing| &standing.credential) {
             Some(Credential::Session(id)) => Some(*id),
             _ => None,
         };
-        let ended = self.store.end_sessions(user, keep).await?;
-        self.revoke_credentials(&ended, &[]).await;
-        Ok(ended.len())
+        let chat = Arc::clone(self);
+        self.finish(async move {
+            let ended = chat.store.end_sessions(user, keep).await?;
+            chat.revoke_credentials(&ended, &[]).await;
+            Ok(ended.len())
+        })
+        .await
     }
 
     /// Acts on ended credentials: forgets them and closes their sockets. Resolves when no

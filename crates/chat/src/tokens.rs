@@ -1,5 +1,7 @@
 //! API tokens: made once, shown once, ended at any time.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Actor, Scopes, TokenId, UserId};
@@ -80,11 +82,14 @@ impl Chat {
     ///
     /// # Errors
     /// `NotFound` when it is not theirs; `Denied`.
-    pub async fn delete_token(&self, actor: &Actor, id: TokenId) -> Result<()> {
-        let user = self.self_managing(actor)?;
-        self.store.delete_token(user, id).await?;
-        self.revoke_credentials(&[], &[id]).await;
-        Ok(())
+    pub async fn delete_token(self: &Arc<Self>, actor: &Actor, id: TokenId) -> Result<()> {
+        let (chat, user) = (Arc::clone(self), self.self_managing(actor)?);
+        self.finish(async move {
+            chat.store.delete_token(user, id).await?;
+            chat.revoke_credentials(&[], &[id]).await;
+            Ok(())
+        })
+        .await
     }
 }
 

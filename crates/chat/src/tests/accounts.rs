@@ -305,3 +305,77 @@ async fn a_changed_password_ends_every_other_session_and_every_token() {
             .is_ok_and(|list| list.len() == 1)
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn guessing_all_at_once_gives_no_more_guesses() {
+    let house = House::open().await;
+    let guesses: Vec<_> = (0..40)
+        .map(|n| {
+            let chat = Arc::clone(&house.chat);
+            let guess = format!("wrong guess number {n}");
+            tokio::spawn(async move { chat.log_in("bob", guess, &device()).await.err() })
+        })
+        .collect();
+    let mut checked = 0;
+    for guess in guesses {
+        match guess.await.unwrap() {
+            Some(Error::WrongCredentials) => checked += 1,
+            Some(Error::TooMany { retry_after_s, .. }) => assert!(retry_after_s >= 1),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=5).contains(&checked), "{checked} guesses were checked");
+}
+
+/// Polls an act once, as far as its first wait, and drops it: a client that hangs up.
+async fn hang_up<T>(act: impl Future<Output = T>) {
+    let mut act = Box::pin(act);
+    let once = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(act.as_mut().poll(context).is_pending())
+    });
+    assert!(once.await, "the act waits for the disk");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hangs_up_while_ending_a_right_has_ended_it() {
+    let house = House::open().await;
+    let chat = &house.chat;
+    let until_out = |secret: String| async move {
+        for _ in 0..500 {
+            // Remembered for as long as this clock stands still, unless forgotten.
+            if chat.actor_of_session(&secret, "::1").await.is_err() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the session is still good");
+    };
+    let sign_in = async || {
+        let signed_in = chat.log_in("bob", PASSWORD.into(), &device()).await;
+        let secret = signed_in.unwrap().secret;
+        let actor = chat.actor_of_session(&secret, "::1").await.unwrap();
+        (secret, actor)
+    };
+
+    let (secret, bob) = sign_in().await;
+    hang_up(chat.log_out(&bob)).await;
+    until_out(secret).await;
+
+    let (secret, _) = sign_in().await;
+    hang_up(chat.end_other_sessions(&house.bob)).await;
+    until_out(secret).await;
+
+    let made = chat
+        .create_token(&house.bob, "script", Scopes::ALL)
+        .await
+        .unwrap();
+    chat.actor_of_token(&made.secret).await.unwrap();
+    hang_up(chat.delete_token(&house.bob, made.info.id)).await;
+    for n in 0.. {
+        if chat.actor_of_token(&made.secret).await.is_err() {
+            break;
+        }
+        assert!(n < 500, "the token is still good");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
