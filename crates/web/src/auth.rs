@@ -40,11 +40,19 @@ impl FromRequestParts<App> for Signed {
             Some(token) => app.chat.actor_of_token(token).await?,
             None => session_actor(app, &parts.headers, &client(parts)).await?,
         };
-        let turn = match actor.user() {
-            Some(user) if app.chat.settings().rate_limits => Some(app.turns.take(user).await?),
-            _ => None,
-        };
+        let turn = turn(app, &actor).await?;
         Ok(Self(actor, turn))
+    }
+}
+
+/// The actor's turn, waited for; without rate limits there is none.
+///
+/// # Errors
+/// 429 when too many of their requests wait already.
+pub(crate) async fn turn(app: &App, actor: &Actor) -> Result<Option<Turn>, Problem> {
+    match actor.user() {
+        Some(user) if app.chat.settings().rate_limits => Ok(Some(app.turns.take(user).await?)),
+        _ => Ok(None),
     }
 }
 

@@ -164,12 +164,26 @@ fn deflate_with(compress: &mut Compress, text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Compresses an answer of text, unless it is small, or already is.
-pub(crate) async fn answer(request_accepts: bool, response: Response) -> Response {
-    if !request_accepts || !is_worth_it(&response) {
+/// Compresses an answer of text, unless it is small, or already is. The answer to HEAD has
+/// the headers of the one to GET, but for a length that only compressing would tell.
+pub(crate) async fn answer(is_head: bool, request_accepts: bool, response: Response) -> Response {
+    if !is_worth_it(is_head, &response) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
+    parts
+        .headers
+        .append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if !request_accepts {
+        return Response::from_parts(parts, body);
+    }
+    parts.headers.remove(CONTENT_LENGTH);
+    parts
+        .headers
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if is_head {
+        return Response::from_parts(parts, body);
+    }
     // Every answer here is built in memory; collecting it copies nothing.
     let body = match body.collect().await {
         Ok(collected) => collected.to_bytes(),
@@ -180,18 +194,17 @@ pub(crate) async fn answer(request_accepts: bool, response: Response) -> Respons
     };
     let mut gzip = Gzip::new(body.len() / 3);
     gzip.text(&body);
-    parts.headers.remove(CONTENT_LENGTH);
-    parts
-        .headers
-        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    parts
-        .headers
-        .append(VARY, HeaderValue::from_static("Accept-Encoding"));
     Response::from_parts(parts, Body::from(gzip.finish()))
 }
 
-fn is_worth_it(response: &Response) -> bool {
+fn is_worth_it(is_head: bool, response: &Response) -> bool {
     let headers = response.headers();
+    let size = if is_head {
+        let length = headers.get(CONTENT_LENGTH);
+        length.and_then(|length| length.to_str().ok()?.parse().ok())
+    } else {
+        response.body().size_hint().exact()
+    };
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -202,11 +215,7 @@ fn is_worth_it(response: &Response) -> bool {
     is_text
         && response.status() != StatusCode::SWITCHING_PROTOCOLS
         && !headers.contains_key(CONTENT_ENCODING)
-        && response
-            .body()
-            .size_hint()
-            .exact()
-            .is_some_and(|size| size >= MIN_BYTES)
+        && size.is_some_and(|size: u64| size >= MIN_BYTES)
 }
 
 /// Whether the client takes gzip.

@@ -76,7 +76,8 @@ impl Gate {
             }
             Err(problem) => (refuse(&path, problem), false),
         };
-        let mut response = compress::answer(takes_gzip, response).await;
+        let is_head = method == Method::HEAD;
+        let mut response = compress::answer(is_head, takes_gzip, response).await;
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE
             || response.status() == StatusCode::REQUEST_TIMEOUT
         {

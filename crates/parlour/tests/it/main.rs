@@ -22,6 +22,7 @@ mod erasure;
 mod faults;
 mod frames;
 mod generated;
+mod hostile;
 mod house;
 mod input;
 mod limits;

@@ -399,7 +399,7 @@ pub(crate) async fn create(visit: Visit, FormBody(form): FormBody<RoomForm>) -> 
         topic: form.topic.clone(),
     };
     match visit.app.chat.create_room(&visit.actor, draft).await {
-        Ok(room) => Ok(go_to(visit.is_scripted, &format!("/rooms/{}/", room.slug))),
+        Ok(room) => Ok(go_to(visit.is_scripted, &room_path(&room.slug))),
         Err(Error::Invalid(fields)) if !visit.is_scripted => {
             let query = BrowseQuery::default();
             let mut page = browse_page(&visit, &query)

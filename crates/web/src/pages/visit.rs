@@ -16,6 +16,7 @@ use crate::auth;
 use crate::hosts::Client;
 use crate::problem::Problem;
 use crate::state::App;
+use crate::turns::Turn;
 
 /// A request of a signed-in person. Anyone else is led to the log-in page and back.
 pub(crate) struct Visit {
@@ -25,6 +26,8 @@ pub(crate) struct Visit {
     /// Whether a script waits: fragments and statuses instead of pages and redirects.
     pub(crate) is_scripted: bool,
     pub(crate) device: Device,
+    /// Kept until the answer is made; without rate limits there is none.
+    pub(crate) _turn: Option<Turn>,
 }
 
 /// A request of anyone.
@@ -66,10 +69,15 @@ impl FromRequestParts<App> for Visit {
         match auth::session_actor(app, &parts.headers, &client).await {
             Ok(actor) => {
                 let device = auth::device(&client, &parts.headers);
+                let turn = match auth::turn(app, &actor).await {
+                    Ok(turn) => turn,
+                    Err(problem) => return Err(problem.into_page()),
+                };
                 Ok(Self {
                     app: app.clone(),
                     actor,
                     client,
+                    _turn: turn,
                     is_scripted,
                     device,
                 })

@@ -1,0 +1,102 @@
+//! What a hostile client finds that the rows of other modules do not reach: headers that
+//! only differ by method, addresses in other scripts, greed through pages.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use hyper::Method;
+
+use crate::support::{Server, until};
+
+#[tokio::test]
+async fn head_says_what_get_says_also_when_it_is_compressed() {
+    let server = Server::start();
+    let bob = server.browser_of("bob");
+    for path in [
+        "/rooms/",
+        "/rooms/lobby/",
+        "/settings/",
+        "/api/docs",
+        "/login/",
+    ] {
+        for gzip in [true, false] {
+            let ask = |method: Method| {
+                let ask = bob.ask(method, path);
+                if gzip {
+                    ask.header("accept-encoding", "gzip").send()
+                } else {
+                    ask.send()
+                }
+            };
+            let (get, head) = (ask(Method::GET).await, ask(Method::HEAD).await);
+            assert_eq!(get.status, head.status, "{path}");
+            for name in ["content-encoding", "vary", "content-type", "cache-control"] {
+                assert_eq!(get.header(name), head.header(name), "{path} {name}");
+            }
+            // It may be left out, but a wrong one breaks caches and connections.
+            let length = head.header("content-length");
+            assert!(
+                ["", get.header("content-length")].contains(&length),
+                "{path} {gzip}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_room_in_any_script_is_found_where_the_answer_leads() {
+    let server = Server::start();
+    let bob = server.browser_of("bob");
+    let form = [("name", "Küche 部屋"), ("topic", ""), ("kind", "open")];
+    let plain = bob.post_form("/rooms/", &form).await.expect(303);
+    let location = plain.header("location").to_owned();
+    assert!(location.is_ascii(), "{location:?}");
+    bob.get(&location).await.expect(200);
+
+    let form = [("name", "Küche 部屋 zwei"), ("topic", ""), ("kind", "open")];
+    let scripted = bob
+        .ask(Method::POST, "/rooms/")
+        .header("hx-request", "true");
+    let scripted = scripted.form(&form).send().await.expect(204);
+    let location = scripted.header("hx-location").to_owned();
+    assert!(location.is_ascii(), "{location:?}");
+    bob.get(&location).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_are_taken_in_turns_too() {
+    let server = Server::with()
+        .set("PARLOUR_RATE_LIMITS", "on")
+        .may_log_errors()
+        .start();
+    // While nothing can be written, whoever changes something waits with their turn.
+    let lock = rusqlite::Connection::open(server.database()).unwrap();
+    lock.busy_timeout(Duration::from_secs(5)).unwrap();
+    lock.execute_batch("begin immediate").unwrap();
+    let greedy = join_all((0..90).map(|n| {
+        let bob = server.browser_of("bob");
+        async move {
+            let name = format!("Bob {n}");
+            bob.post_form("/settings/name", &[("display_name", &name)])
+                .await
+        }
+    }));
+    let greedy = tokio::spawn(greedy);
+    until("bob is asked to come back", async || {
+        let page = server.browser_of("bob").get("/rooms/lobby/").await;
+        (page.status == 429 && !page.header("retry-after").is_empty()).then_some(())
+    })
+    .await;
+    let eve = server.browser_of("eve");
+    eve.get("/rooms/lobby/").await.expect(200);
+    lock.execute_batch("rollback").unwrap();
+    let statuses = greedy.await.unwrap();
+    for status in statuses.iter().map(|answer| answer.status) {
+        assert!(matches!(status, 303 | 429 | 503), "{status}");
+    }
+    server
+        .browser_of("bob")
+        .get("/rooms/lobby/")
+        .await
+        .expect(200);
+}
