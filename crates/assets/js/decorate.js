@@ -68,7 +68,13 @@ function paint(row) {
       "message--mentions-me",
       author !== id && username !== "" && mentions.split(" ").includes(username.toLowerCase()),
     );
-    if (!row.hasAttribute("tabindex")) row.tabIndex = -1;
+    for (const name of row.querySelectorAll("[data-mention]")) {
+      name.classList.toggle("is-me", name.getAttribute("data-mention")?.toLowerCase() === username.toLowerCase());
+    }
+    if (!row.hasAttribute("tabindex")) {
+      row.tabIndex = -1;
+      row.querySelector("a.message__time")?.setAttribute("tabindex", "-1");
+    }
   }
   for (const time of row.querySelectorAll("time")) localize(time);
 }

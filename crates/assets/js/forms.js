@@ -1,6 +1,6 @@
 /**
  * What every page's forms get: no double submit, a question before what cannot be undone,
- * copy buttons, the choice of theme, and nothing left behind at log-out.
+ * copy buttons, the choices of appearance, and nothing left behind at log-out.
  */
 import { ask } from "./dialog.js";
 import { announce, me } from "./dom.js";
@@ -19,7 +19,12 @@ export function start() {
     const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
     if (button instanceof HTMLElement) copyFrom(button);
   });
-  themes();
+  choice("theme");
+  choice("density");
+  document.addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.closest("[data-theme-choice], [data-density-choice]")) choose(/** @type {keyof typeof CHOICES} */ (target.name), target.value);
+  });
+  addEventListener("storage", chosen);
   // A page that came back with refused fields leads to the first of them.
   const wrong = document.querySelector('[aria-invalid="true"]');
   if (wrong instanceof HTMLElement) wrong.focus();
@@ -76,26 +81,39 @@ async function copyFrom(button) {
   setTimeout(() => (button.textContent = label), 2_000);
 }
 
-function themes() {
-  const choice = document.querySelector("[data-theme-choice]");
-  if (!choice) return;
-  choice.removeAttribute("hidden");
-  const now = document.documentElement.dataset.theme ?? "system";
-  for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (choice.querySelectorAll('input[name="theme"]'))) {
+/** What a browser may choose for itself; the first value is what holds without a choice. */
+const CHOICES = { theme: ["system", "light", "dark"], density: ["cosy", "compact"] };
+
+/** @param {"theme" | "density"} name */
+function choice(name) {
+  const field = document.querySelector(`[data-${name}-choice]`);
+  if (!field) return;
+  field.removeAttribute("hidden");
+  const now = document.documentElement.dataset[name] ?? CHOICES[name][0];
+  for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (field.querySelectorAll(`input[name="${name}"]`))) {
     radio.checked = radio.value === now;
-    radio.addEventListener("change", () => setTheme(radio.value));
   }
 }
 
-/** @param {string} theme `system`, `light` or `dark` */
-export function setTheme(theme) {
+/** Sets a choice at once and for later pages; theme.js reads it. @param {"theme" | "density"} name @param {string} value */
+function choose(name, value) {
   const root = document.documentElement;
-  if (theme === "system") delete root.dataset.theme;
-  else root.dataset.theme = theme;
+  const isDefault = value === CHOICES[name][0];
+  if (isDefault) delete root.dataset[name];
+  else root.dataset[name] = value;
   try {
-    if (theme === "system") localStorage.removeItem("parlour:theme");
-    else localStorage.setItem("parlour:theme", theme);
+    if (isDefault) localStorage.removeItem(`parlour:${name}`);
+    else localStorage.setItem(`parlour:${name}`, value);
   } catch {
     // The choice then lasts as long as the page.
   }
+}
+
+/** Another window chose: this one follows. @param {StorageEvent} event */
+function chosen({ key, newValue }) {
+  const name = /** @type {const} */ (["theme", "density"]).find((name) => key === `parlour:${name}`);
+  if (!name) return;
+  if (newValue && CHOICES[name].includes(newValue)) document.documentElement.dataset[name] = newValue;
+  else delete document.documentElement.dataset[name];
+  choice(name);
 }
