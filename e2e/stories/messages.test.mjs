@@ -177,3 +177,27 @@ test("hostile text is shown as text, live and after a load", async () => {
   }
   assert.ok((await bob.texts()).includes('<script>window.pwned = 1</script>'));
 });
+
+test("the owner of the house deletes what somebody else wrote; a member is not offered it", async () => {
+  await bob.say("something unkind");
+  await ada.sees("something unkind");
+  const row = ada.page.locator("#messages > .message", { hasText: "something unkind" });
+  const id = await row.getAttribute("id");
+  await row.hover();
+  await ada.page.waitForSelector(`#${id} .toolbar`);
+  assert.equal(await ada.page.isVisible(`#${id} .toolbar [data-action="edit"]`), false);
+  await ada.page.click(`#${id} .toolbar [data-action="delete"]`);
+  await ada.page.waitForSelector("#confirm-dialog[open] >> text=Delete this message of bob?");
+  await ada.page.click("#confirm-dialog [data-ok]");
+  await bob.page.waitForSelector(`#${id}[data-deleted]`);
+
+  await ada.say("something of Ada's");
+  await bob.sees("something of Ada's");
+  const hers = await bob.page.locator("#messages > .message", { hasText: "something of Ada's" }).getAttribute("id");
+  await bob.page.hover(`#${hers}`);
+  await bob.page.waitForSelector(`#${hers} .toolbar`);
+  assert.equal(await bob.page.isVisible(`#${hers} .toolbar [data-action="delete"]`), false);
+  await bob.page.focus(`#${hers}`);
+  await bob.page.keyboard.press("Delete");
+  assert.equal(await bob.page.$("#confirm-dialog[open]"), null);
+});

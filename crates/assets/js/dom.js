@@ -24,6 +24,12 @@ export const me = () => ({
   username: document.body.dataset.username ?? "",
 });
 
+/** Whether one may change a message: one's own. @param {HTMLElement} row */
+export const mayEdit = ({ dataset }) => dataset.author === me().id && !("deleted" in dataset);
+
+/** One's own, or any where one keeps the room tidy. @param {HTMLElement} row */
+export const mayDelete = (row) => mayEdit(row) || (roomMain()?.dataset.mayTidy === "true" && !("deleted" in row.dataset));
+
 /** The list of messages. @returns {HTMLElement | null} */
 export const messages = () => byId("messages");
 

@@ -1,12 +1,12 @@
 /**
- * Changing and deleting one's own messages, in their place. The text typed survives a
+ * Changing and deleting messages, in their place. The text typed survives a
  * refusal, a lost connection and a change that arrives meanwhile; only Esc and Cancel
  * throw it away.
  */
 import { emit, on } from "./bus.js";
 import { countChars, isBlank, normalize, refusal } from "./count.js";
 import { ask } from "./dialog.js";
-import { byId, fromTemplate, isCoarse, me, messages, parse, snippet } from "./dom.js";
+import { byId, fromTemplate, isCoarse, mayEdit, messages, parse, snippet } from "./dom.js";
 import { enterDoes } from "./keys.js";
 import { settle } from "./scroll.js";
 import { refusalOf, toast } from "./toast.js";
@@ -45,7 +45,7 @@ export function start() {
 /** Opens the last own message on the page. @returns {boolean} whether there is one */
 export function editLast() {
   const own = /** @type {HTMLElement[]} */ ([...(messages()?.children ?? [])]).filter(
-    (li) => li.classList.contains("message") && li.dataset.author === me().id && !("deleted" in li.dataset),
+    (li) => li.classList.contains("message") && mayEdit(li),
   );
   const last = own.at(-1);
   if (last) open(last);
@@ -168,7 +168,9 @@ async function post(address, fields) {
 /** Asks, then deletes. @param {HTMLElement} li */
 export async function remove(li) {
   const words = snippet(li.querySelector(".message__body")?.textContent ?? "", 120);
-  if (!(await ask({ title: "Delete this message?", text: words, ok: "Delete" }))) return;
+  const author = li.querySelector(".message__author")?.textContent ?? "";
+  const title = mayEdit(li) ? "Delete this message?" : `Delete this message of ${author}?`;
+  if (!(await ask({ title, text: words, ok: "Delete" }))) return;
   const answer = await post(`/messages/${li.id.replace("msg-", "")}/delete`, {});
   if (!answer) toast("No connection: the message was not deleted.", "fault");
   else if (!answer.ok) toast(await refusalOf(answer), "fault");

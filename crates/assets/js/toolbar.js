@@ -1,12 +1,12 @@
 /**
  * The actions of a message: one toolbar that goes to the row under the mouse, the focus or
- * a long press. Rows take the focus with the arrow keys (one of them is in the tab order),
- * and Tab leads from a row to its actions.
+ * a long press. Rows take the focus with the arrow keys, J, K, Home and End (one of them is
+ * in the tab order); Tab leads from a row to its actions, arrows from action to action.
  */
 import { on } from "./bus.js";
 import { replyTo } from "./composer.js";
 import { rowAfter, rowBefore } from "./decorate.js";
-import { byId, fromTemplate, me, messages } from "./dom.js";
+import { byId, fromTemplate, mayDelete, mayEdit, messages } from "./dom.js";
 import * as edit from "./edit.js";
 import { toast } from "./toast.js";
 
@@ -33,6 +33,7 @@ export function start() {
   document.addEventListener("keydown", (event) => {
     const row = rowOf(event.target);
     if (row && event.target === row) pressed(event, row);
+    else if (row && bar?.contains(document.activeElement)) along(event, row);
     else if (event.target === byId("timeline")) enter(event);
   });
   document.addEventListener("click", (event) => {
@@ -53,17 +54,29 @@ export function start() {
   });
 }
 
+/** @returns {HTMLElement[]} */
+const buttons = () => [.../** @type {NodeListOf<HTMLElement>} */ (bar?.querySelectorAll("[data-action]") ?? [])];
+
 /** @param {HTMLElement | null} row */
 function give(row) {
   if (!bar || bar.parentElement === row) return;
   // Somebody is in the toolbar with the keyboard: the mouse does not take it away.
   if (bar.contains(document.activeElement) && bar.parentElement !== row && row?.contains(document.activeElement) === false) return;
   if (!row || "deleted" in row.dataset || row.querySelector(".edit-form")) return bar.remove();
-  const isMine = row.dataset.author === me().id;
-  for (const button of /** @type {NodeListOf<HTMLElement>} */ (bar.querySelectorAll("[data-action]"))) {
-    button.hidden = !isMine && (button.dataset.action === "edit" || button.dataset.action === "delete");
+  for (const button of buttons()) {
+    button.hidden = (button.dataset.action === "edit" && !mayEdit(row)) || (button.dataset.action === "delete" && !mayDelete(row));
+    button.tabIndex = button.dataset.action === "reply" ? 0 : -1;
   }
   row.append(bar);
+}
+
+/** @returns {HTMLElement[]} */
+const rows = () => [.../** @type {NodeListOf<HTMLElement>} */ (messages()?.querySelectorAll(":scope > .message") ?? [])];
+
+/** The time of a row leads to its address; fifty of them are no way to the composer. @param {Element} row @param {boolean} isStop */
+function stopAt(row, isStop) {
+  row.setAttribute("tabindex", isStop ? "0" : "-1");
+  row.querySelector(".message__time")?.setAttribute("tabindex", isStop ? "0" : "-1");
 }
 
 /** Makes `row`, or else the last one, the list's one stop in the tab order. @param {HTMLElement | null} row */
@@ -72,34 +85,63 @@ function rove(row) {
   if (!list) return;
   const stops = list.querySelectorAll(':scope > .message[tabindex="0"]');
   if (!row && stops.length === 1) return;
-  for (const stop of stops) stop.setAttribute("tabindex", "-1");
-  (row ?? [...list.querySelectorAll(":scope > .message")].at(-1))?.setAttribute("tabindex", "0");
+  for (const stop of stops) stopAt(stop, false);
+  const to = row ?? rows().at(-1);
+  if (to) stopAt(to, true);
 }
 
 /** @param {KeyboardEvent} event @param {HTMLElement} row */
 function pressed(event, row) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const isMine = row.dataset.author === me().id && !("deleted" in row.dataset);
+  const isMine = mayEdit(row);
   const step = { ArrowUp: rowBefore, k: rowBefore, ArrowDown: rowAfter, j: rowAfter }[event.key];
   if (step) {
     let to = step(row);
     while (to && !to.classList.contains("message")) to = step(to);
-    to?.focus();
-    to?.scrollIntoView({ block: "nearest" });
-  } else if (event.key === "Escape") byId("composer-input")?.focus();
+    goTo(to);
+  } else if (event.key === "Home" || event.key === "End") goTo(rows().at(event.key === "Home" ? 0 : -1) ?? null);
+  else if (event.key === "Escape") byId("composer-input")?.focus();
   else if (event.key === "r" && !("deleted" in row.dataset)) replyTo(row);
   else if (event.key === "e" && isMine) edit.open(row);
-  else if (event.key === "Delete" && isMine) edit.remove(row);
+  else if (event.key === "Delete" && mayDelete(row)) edit.remove(row);
   else return;
   event.preventDefault();
 }
 
-/** Enter on the timeline goes into its rows. @param {KeyboardEvent} event */
+/** @param {HTMLElement | null} row */
+function goTo(row) {
+  row?.focus({ preventScroll: true });
+  row?.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Enter, J and K on the timeline go into its rows; its arrows scroll, as everywhere.
+ * @param {KeyboardEvent} event
+ */
 function enter(event) {
   const row = /** @type {HTMLElement | null} */ (messages()?.querySelector(':scope > .message[tabindex="0"]') ?? null);
-  if (event.key !== "Enter" || !row) return;
+  if (!["Enter", "j", "k"].includes(event.key) || event.ctrlKey || event.metaKey || event.altKey || !row) return;
   event.preventDefault();
-  row.focus();
+  goTo(row);
+}
+
+/** Arrows, Home and End go from action to action, Esc back to the message. @param {KeyboardEvent} event @param {HTMLElement} row */
+function along(event, row) {
+  const shown = buttons().filter((button) => !button.hidden);
+  const at = shown.findIndex((button) => button === document.activeElement);
+  const isRtl = getComputedStyle(row).direction === "rtl";
+  const by = { ArrowRight: isRtl ? -1 : 1, ArrowLeft: isRtl ? 1 : -1 }[event.key];
+  if (event.key === "Escape") goTo(row);
+  else if (by) walk(shown.at((at + by) % shown.length));
+  else if (event.key === "Home" || event.key === "End") walk(shown.at(event.key === "Home" ? 0 : -1));
+  else return;
+  event.preventDefault();
+}
+
+/** One action is in the tab order: the last that had the focus. @param {HTMLElement | undefined} to */
+function walk(to) {
+  for (const button of buttons()) button.tabIndex = button === to ? 0 : -1;
+  to?.focus();
 }
 
 /** @param {string} action @param {HTMLElement} row */

@@ -134,6 +134,8 @@ pub(crate) async fn room_page(
         joined: access.membership().is_some(),
         can_post: access.may(&visit.actor, Action::Post),
         can_change: access.may(&visit.actor, Action::ChangeRoom),
+        // Asked without an author: nobody's message is nobody's own.
+        may_tidy: access.may(&visit.actor, Action::DeleteMessage),
         around: query.around.map(Seq),
         target,
         composer: composer(visit, &access, timeline.head.head, query, refused).await?,

@@ -153,6 +153,8 @@ pub struct RoomPage {
     pub can_post: bool,
     /// Whether to show the way to the room's settings.
     pub can_change: bool,
+    /// Whether the viewer may delete what others wrote here.
+    pub may_tidy: bool,
     /// The position a permalink asks for.
     pub around: Option<Seq>,
     /// What to offer for the message at that position.

@@ -165,6 +165,7 @@ pub(crate) fn room_page(room: &Room, messages: &[Message]) -> RoomPage {
         joined: true,
         can_post: true,
         can_change: true,
+        may_tidy: true,
         around: None,
         target: None,
         composer: Composer {
