@@ -65,6 +65,40 @@ test("everything needed works with scripting off", async () => {
   }
 });
 
+test("a phone with scripting off reaches every part", async () => {
+  const server = await new Server().start();
+  try {
+    const cookie = await server.account("ada", { isOwner: true });
+    const bot = await server.program("ada");
+    for (let i = 0; i < 30; i += 1) await bot.post(`line ${i}`);
+    const ada = await Person.withCookie(server, cookie, { javaScriptEnabled: false, viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+    const { page } = ada;
+    const isInView = async (locator) => {
+      const box = await locator.boundingBox();
+      return box !== null && box.y >= 0 && box.y + box.height <= 844;
+    };
+    await page.goto(`${server.url}/rooms/lobby/`);
+    assert.ok(await isInView(page.locator("#messages > .message", { hasText: "line 29" })), "a room opens at its newest message");
+    // A button that does nothing is no button.
+    for (const dead of await page.locator("button[type=button]").all()) assert.equal(await dead.isVisible(), false, await dead.getAttribute("class"));
+    await page.click(".room-head__back");
+    await until("the list is in view", () => isInView(page.locator('#sidebar a[href="/settings/"]')));
+    await page.click('#sidebar a[href="/settings/"]');
+    await page.waitForURL(/\/settings\//);
+    for (const dead of await page.locator("button[type=button]").all()) assert.equal(await dead.isVisible(), false);
+    await page.click(".page-head__back");
+    await until("the list is in view again", () => isInView(page.locator('#sidebar form[action="/logout/"] button')));
+    await page.click('#sidebar a:has-text("Lobby")');
+    await page.click("#messages > .message:last-child .message__time");
+    await page.click('.target-bar a[href*="reply_to"]');
+    await page.click("#reply-chip a");
+    await page.waitForURL(/\/rooms\/lobby\/$/);
+    assert.equal(await page.isVisible("#reply-chip"), false);
+  } finally {
+    await server.remove();
+  }
+});
+
 test("a conversation with the keyboard alone", async () => {
   const server = await new Server().start();
   try {
@@ -102,11 +136,38 @@ test("a conversation with the keyboard alone", async () => {
     await until("back in the composer", async () => (await focus()) === "composer-input");
     for (let i = 0; i < 6 && !/^msg-/.test(await focus()); i += 1) await keys.press("Shift+Tab");
     await until("the toolbar is at the row", () => ada.page.isVisible(".toolbar"));
+    // Home and End go to the ends of the list, J and K through it.
+    const row = () => ada.page.evaluate(() => [...document.querySelectorAll("#messages > .message")].indexOf(document.activeElement));
+    const rows = await ada.page.locator("#messages > .message").count();
+    await keys.press("Home");
+    assert.equal(await row(), 0);
+    await keys.press("j");
+    assert.equal(await row(), 1);
+    await keys.press("k");
+    assert.equal(await row(), 0);
     await keys.press("End");
-    await keys.press("Tab");
-    const inRow = await ada.page.evaluate(() => document.activeElement?.closest("#messages > .message") !== null);
-    assert.ok(inRow, "Tab leads from a row into its actions");
+    assert.equal(await row(), rows - 1);
+    // Tab leads from a row into its actions, arrows along them, Esc back to the row.
+    const action = () => ada.page.evaluate(() => document.activeElement?.dataset.action);
+    for (let i = 0; i < 4 && (await action()) === undefined; i += 1) await keys.press("Tab");
+    assert.equal(await action(), "reply");
+    await keys.press("ArrowRight");
+    assert.equal(await action(), "edit");
+    await keys.press("End");
+    assert.equal(await action(), "delete");
+    await keys.press("ArrowRight");
+    assert.equal(await action(), "reply");
+    await keys.press("ArrowLeft");
+    assert.equal(await action(), "delete");
+    await keys.press("Home");
+    assert.equal(await action(), "reply");
     await keys.press("Escape");
+    assert.equal(await row(), rows - 1);
+    await ada.page.focus("#timeline");
+    await keys.press("k");
+    assert.equal(await row(), rows - 1);
+    await keys.press("Escape");
+    assert.equal(await focus(), "composer-input");
     // Settings and out, through links and buttons.
     await ada.page.focus('#sidebar a[href="/settings/"]');
     await keys.press("Enter");

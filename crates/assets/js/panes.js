@@ -5,6 +5,7 @@
 import { byId, parse } from "./dom.js";
 
 export function start() {
+  narrow.addEventListener("change", landmarks);
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
     if (!(link instanceof HTMLAnchorElement) || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -33,13 +34,26 @@ export function showPane(pane, push) {
   app.dataset.pane = pane;
   if (push && isNarrow()) history.pushState({ parlour: true, pane, fromList: was === "list" }, "");
   else history.replaceState({ ...history.state, pane, fromList: history.state?.fromList ?? was === "list" }, "");
+  landmarks();
   if (isNarrow() && pane === "list") {
     const link = document.querySelector('#sidebar .room-link[aria-current="page"]');
     if (link instanceof HTMLElement) link.focus();
   }
 }
 
-const isNarrow = () => matchMedia("(max-width: 719.98px)").matches;
+const narrow = matchMedia("(max-width: 719.98px)");
+const isNarrow = () => narrow.matches;
+
+/** With `#main` hidden behind another pane, what is left is the page's main part. */
+function landmarks() {
+  const app = byId("app");
+  const isMain = isNarrow() && app?.dataset.pane !== "room";
+  if (isMain) app?.setAttribute("role", "main");
+  else app?.removeAttribute("role");
+  // An `aside` may not stand inside a main part.
+  if (isMain) byId("panel")?.setAttribute("role", "region");
+  else byId("panel")?.removeAttribute("role");
+}
 
 /** Shows the members beside the room, or closes them. @param {HTMLAnchorElement} link */
 async function toggle(link) {

@@ -81,8 +81,9 @@ function paint(link) {
   else link.setAttribute("aria-label", `${name || link.querySelector(".room-link__name")?.textContent || ""}, ${words}`);
 }
 
-/** Marks the link of the room on screen. */
+/** Marks the link of the room on screen. On a page without one the server's mark holds. */
 export function markCurrent() {
+  if (roomId() === 0) return;
   for (const link of links()) {
     if (Number(link.dataset.room) === roomId()) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -120,6 +121,10 @@ async function load() {
     const next = answer.ok ? parse(await answer.text(), "#sidebar") : null;
     if (!next || byId("sidebar") !== old) return;
     const focused = old.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
+    // The server does not know which page asks.
+    for (const link of old.querySelectorAll("a[aria-current]")) {
+      next.querySelector(`[href="${CSS.escape(link.getAttribute("href") ?? "")}"]`)?.setAttribute("aria-current", "page");
+    }
     next.scrollTop = old.scrollTop;
     old.replaceWith(next);
     htmx.process(next);
