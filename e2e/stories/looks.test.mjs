@@ -89,6 +89,22 @@ test("every page inside is clean, wide and narrow, light and dark", async () => 
       await page.keyboard.press("Delete");
       await page.waitForSelector("#confirm-dialog[open]");
     });
+    // Lists and panels are pages of their own on phones.
+    await check(ada, "/rooms/lobby/", async (page) => {
+      await page.waitForSelector('[data-scripts="on"]', { state: "attached" });
+      if (!view.isMobile) return;
+      await page.click(".room-head__back");
+      await page.waitForSelector("#sidebar:visible");
+    });
+    await check(ada, "/rooms/lobby/", async (page) => {
+      await page.waitForSelector('[data-scripts="on"]', { state: "attached" });
+      await page.click(".room-head__members");
+      await page.waitForSelector("#panel:visible");
+    });
+    await check(ada, "/rooms/lobby/", async (page) => {
+      await page.waitForSelector(".message--mentions-me .is-me");
+      await page.evaluate(() => (document.documentElement.dataset.density = "compact"));
+    });
     for (const address of ["/rooms/garden/", "/rooms/", "/rooms/garden/settings", "/rooms/lobby/members", "/settings/", "/admin/", `/messages/${mine.id}/edit`, `/messages/${mine.id}/delete`, "/rooms/nothing-here/"]) {
       await check(ada, address);
     }
@@ -102,6 +118,55 @@ test("every page inside is clean, wide and narrow, light and dark", async () => 
     ada.assertQuiet();
     await ada.context.close();
   }
+});
+
+test("compact is chosen in the settings and there from the first paint", async () => {
+  const ada = await Person.withCookie(server, cookie);
+  const density = () => ada.page.evaluate(() => document.documentElement.dataset.density);
+  await ada.page.goto(`${server.url}/settings/`);
+  await ada.page.waitForSelector("[data-density-choice]:visible");
+  assert.equal(await density(), undefined);
+  await ada.page.check('[name="density"][value="compact"]', { force: true });
+  assert.equal(await density(), "compact");
+  // Before any deferred script has run.
+  await ada.page.route("**/*.js", (route) => (route.request().url().includes("theme") ? route.continue() : route.abort()));
+  await ada.page.goto(`${server.url}/rooms/lobby/`);
+  assert.equal(await density(), "compact");
+  assert.equal(await ada.page.isVisible("#messages > .message .avatar"), false);
+  await ada.page.unroute("**/*.js");
+  await ada.page.goto(`${server.url}/settings/`);
+  assert.ok(await ada.page.isChecked('[name="density"][value="compact"]'));
+  await ada.page.check('[name="density"][value="cosy"]', { force: true });
+  await ada.open();
+  assert.equal(await density(), undefined);
+  assert.ok(await ada.page.isVisible("#messages > .message .avatar"));
+  await ada.context.close();
+});
+
+test("what the composer says is read whole on a phone and moves nothing", async () => {
+  const ada = await Person.withCookie(server, cookie, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await ada.open();
+  const card = () => ada.page.$eval(".composer__card", (el) => el.getBoundingClientRect().bottom);
+  const before = await card();
+  await ada.page.route("**/rooms/*/messages", (route) => route.fulfill({ status: 507, body: "" }));
+  await ada.say("words that wait");
+  await ada.page.click("#composer-send");
+  await ada.page.waitForSelector("#composer-notice:has-text('disk')");
+  const cut = await ada.page.$eval("#composer-notice", (el) => [el.scrollHeight - el.clientHeight, el.scrollWidth - el.clientWidth, el.getBoundingClientRect().bottom - el.parentElement.getBoundingClientRect().bottom]);
+  assert.ok(cut.every((much) => much <= 0), `cut off: ${cut}`);
+  await ada.page.fill("#composer-input", "");
+  assert.equal(await card(), before);
+  await ada.context.close();
+});
+
+test("the day stays in view while it is read", async () => {
+  const ada = await Person.withCookie(server, cookie, { viewport: { width: 1200, height: 500 } });
+  for (let i = 0; i < 20; i += 1) await bot.post(`a day of words ${i}`);
+  await ada.open();
+  await ada.page.waitForSelector("#messages > .day");
+  const below = await ada.page.evaluate(() => document.querySelector("#messages > .day span").getBoundingClientRect().top - document.querySelector("#timeline").getBoundingClientRect().top);
+  assert.ok(below >= 0 && below < 40, `the day stands at ${below}`);
+  await ada.context.close();
 });
 
 test("nothing is wider than a screen of 320 pixels", async () => {
@@ -128,17 +193,26 @@ test("nothing shifts when messages arrive, are sent, edited or deleted, nor on t
       }
     }).observe({ type: "layout-shift", buffered: true });
   });
+  const own = await server.program("ada");
+  await own.call("PUT", "/rooms/1/read", { seq: (await own.history()).at(-1).seq });
   await ada.open();
   for (let i = 0; i < 30; i += 1) await bot.post(`arriving ${i} ${"words ".repeat(i % 12)}`);
   await ada.sees("arriving 29 words words words words words");
   await ada.say("sent by me");
   await ada.sees("sent by me");
-  const own = await server.program("ada");
   const last = (await own.history()).at(-1);
   await own.call("PATCH", `/messages/${last.id}`, { body: "edited by me, at much greater length ".repeat(6) });
   await until("the edit is there", async () => (await ada.texts()).at(-1).startsWith("edited by me"));
   await own.call("DELETE", `/messages/${last.id}`);
   await ada.page.waitForSelector(`#msg-${last.id}[data-deleted]`);
+  assert.deepEqual(await ada.page.evaluate(() => window.shifts), []);
+  // Nor while the reader is elsewhere in the room, and more is counted below.
+  await ada.page.hover("#timeline");
+  await ada.page.mouse.wheel(0, -900);
+  await ada.page.waitForSelector("#jump:visible");
+  await ada.page.evaluate(() => (window.shifts = []));
+  for (let i = 0; i < 12; i += 1) await bot.post(`below ${i}`);
+  await ada.page.waitForSelector("#jump:has-text('12 new')");
   assert.deepEqual(await ada.page.evaluate(() => window.shifts), []);
   ada.assertQuiet();
 });

@@ -120,10 +120,10 @@ function notice(text, kind = "state") {
 /** A message waits. @param {number | null} status null when one went through */
 function delayed(status) {
   if (status === null) notice("");
-  else if (status === 429) notice("You are writing faster than this house allows. Your message is sent in a moment.");
-  else if (status === 507) notice("The house has no room left on its disk. Your message is kept and tried again.");
+  else if (status === 429) notice("That was fast. Your message is sent in a moment.");
+  else if (status === 507) notice("The disk of this house is full. Your message is kept and tried again.");
   else if (status === 0) notice("Offline. Messages are kept and sent later.");
-  else notice("The server cannot answer just now. Your messages are kept and tried again.");
+  else notice("The server does not answer. Your messages are kept and tried again.");
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */

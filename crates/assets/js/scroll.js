@@ -60,6 +60,13 @@ function moved() {
   for (const listen of listeners) listen();
 }
 
+/** The row itself, or the one below a day line: those stick to the edge. @param {Element} row */
+function still(row) {
+  let below = row;
+  while (below.classList.contains("day") && below.nextElementSibling) below = below.nextElementSibling;
+  return below;
+}
+
 /** Remembers the first row in view. */
 export function mark() {
   const timeline = byId("timeline");
@@ -71,7 +78,7 @@ export function mark() {
   let [low, high] = [0, rows.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (rows[middle].getBoundingClientRect().bottom <= edge) low = middle + 1;
+    if (still(rows[middle]).getBoundingClientRect().bottom <= edge) low = middle + 1;
     else high = middle;
   }
   while (low < rows.length && !rows[low].id.match(/^(msg|event)-/)) low += 1;
