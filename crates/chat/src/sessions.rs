@@ -38,7 +38,8 @@ impl Chat {
             return Err(Error::Unauthorized);
         }
         if now.ms_since(found.seen_at) > TOUCH_MS {
-            self.store.touch_session(found.id, address, now).await?;
+            let (store, id, address) = (Arc::clone(&self.store), found.id, address.to_owned());
+            self.note_use(async move { store.touch_session(id, &address, now).await });
         }
         let actor = Actor::Person(standing(&found.user, Credential::Session(found.id)));
         self.actors.remember(hash, &actor, generation, now);
@@ -58,7 +59,8 @@ impl Chat {
         };
         let found = self.store.token(&hash).await.map_err(unauthorized)?;
         if found.used_at.is_none_or(|at| now.ms_since(at) > TOUCH_MS) {
-            self.store.touch_token(found.id, now).await?;
+            let (store, id) = (Arc::clone(&self.store), found.id);
+            self.note_use(async move { store.touch_token(id, now).await });
         }
         let credential = Credential::Token(found.id, found.scopes);
         let standing = standing(&found.user, credential);
@@ -173,6 +175,16 @@ impl Chat {
             Ok(ended.len())
         })
         .await
+    }
+
+    /// Writes down that a credential was used. Nobody waits for it: when nothing can be
+    /// written, a full disk for one, reading goes on all the same.
+    fn note_use(&self, touch: impl Future<Output = store::Result<()>> + Send + 'static) {
+        self.tasks.spawn(async move {
+            if let Err(error) = touch.await {
+                tracing::debug!("the use of a credential was not noted: {error}");
+            }
+        });
     }
 
     /// Acts on ended credentials: forgets them and closes their sockets. Resolves when no

@@ -1,7 +1,7 @@
 //! What a hostile client finds that the rows of other modules do not reach: headers that
 //! only differ by method, addresses in other scripts, greed through pages.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use hyper::Method;
@@ -99,4 +99,28 @@ async fn pages_are_taken_in_turns_too() {
         .get("/rooms/lobby/")
         .await
         .expect(200);
+}
+
+#[tokio::test]
+async fn reading_needs_no_writing_however_old_the_credential() {
+    let server = Server::with().may_log_errors().start();
+    let lock = rusqlite::Connection::open(server.database()).unwrap();
+    lock.busy_timeout(Duration::from_secs(5)).unwrap();
+    // Their last use is worth noting again.
+    lock.execute_batch(
+        "update tokens set used_at = used_at - 120000;
+         update sessions set seen_at = seen_at - 120000;
+         begin immediate",
+    )
+    .unwrap();
+    let began = Instant::now();
+    server.bob().get("/api/v1/rooms").await.expect(200);
+    let eve = server.browser_of("eve");
+    eve.get("/rooms/lobby/").await.expect(200);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    lock.execute_batch("rollback").unwrap();
 }
