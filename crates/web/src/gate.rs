@@ -19,7 +19,7 @@ use tower::Service as _;
 
 use crate::compress;
 use crate::hosts::Client;
-use crate::limits::{self, Guarded};
+use crate::limits::{self, Crowd, Guarded};
 use crate::problem::Problem;
 use crate::routes::{is_for_programs, refuse};
 use crate::state::App;
@@ -34,12 +34,17 @@ const MAX_COOKIE_BYTES: usize = 8 * 1024;
 pub(crate) struct Gate {
     app: App,
     router: Router,
+    crowd: Crowd,
 }
 
 impl Gate {
     pub(crate) fn new(app: App) -> Self {
         let router = crate::router(app.clone());
-        Self { app, router }
+        Self {
+            app,
+            router,
+            crowd: Crowd::default(),
+        }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -53,7 +58,12 @@ impl Gate {
         let body = if body.is_end_stream() {
             Body::empty()
         } else {
-            Body::new(Guarded::new(body, &head.headers, bounds))
+            Body::new(Guarded::new(
+                body,
+                &head.headers,
+                bounds,
+                self.crowd.clone(),
+            ))
         };
         self.pass(Request::from_parts(head, body), peer).await
     }

@@ -4,7 +4,7 @@
 //! `Cache-Control` keeps its own; everything else may be personal and says so.
 
 use http::header::{CACHE_CONTROL, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY};
-use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Nothing inline, nothing from elsewhere, no frame around us. `'self'` in connect-src
@@ -43,15 +43,25 @@ pub(crate) fn apply(headers: &mut HeaderMap, is_https: bool) {
 
 /// One line, also beside what a route varies by: some caches read only the first.
 fn vary_by_cookie(headers: &mut HeaderMap) {
-    let own = headers.get(VARY).and_then(|own| own.to_str().ok());
-    let all = match own {
-        Some(own) => HeaderValue::try_from(format!("Cookie, {own}")),
-        None => Ok(HeaderValue::from_static("Cookie")),
-    };
-    // What was a header value stays one.
-    if let Ok(all) = all {
+    let mut all = "Cookie".to_owned();
+    // A page and its fragment share an address, and going back in the history asks nobody.
+    if headers.get(CONTENT_TYPE).is_some_and(is_html) {
+        all.push_str(", HX-Request");
+    }
+    for own in headers.get_all(VARY) {
+        if let Ok(own) = own.to_str() {
+            all.push_str(", ");
+            all.push_str(own);
+        }
+    }
+    // What were header values stay one.
+    if let Ok(all) = HeaderValue::try_from(all) {
         headers.insert(VARY, all);
     }
+}
+
+fn is_html(value: &HeaderValue) -> bool {
+    value.as_bytes().starts_with(b"text/html")
 }
 
 fn is_private(value: &HeaderValue) -> bool {
@@ -60,7 +70,7 @@ fn is_private(value: &HeaderValue) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, VARY};
+    use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, VARY};
     use http::{HeaderMap, HeaderValue};
 
     use super::apply;
@@ -77,6 +87,21 @@ mod tests {
         fragment.insert(VARY, HeaderValue::from_static("HX-Request"));
         apply(&mut fragment, false);
         assert_eq!(fragment[VARY], "Cookie, HX-Request");
+
+        let mut compressed = HeaderMap::new();
+        compressed.append(VARY, HeaderValue::from_static("HX-Request"));
+        compressed.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        apply(&mut compressed, false);
+        assert_eq!(compressed[VARY], "Cookie, HX-Request, Accept-Encoding");
+        assert_eq!(compressed.get_all(VARY).iter().count(), 1);
+
+        let mut page = HeaderMap::new();
+        page.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
+        apply(&mut page, false);
+        assert_eq!(page[VARY], "Cookie, HX-Request");
 
         let mut asset = HeaderMap::new();
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");

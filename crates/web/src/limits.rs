@@ -5,6 +5,8 @@
 //! wait.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,7 +35,20 @@ pub(crate) enum BodyRefused {
     TooSlow,
     #[error("the body broke off")]
     Broken,
+    #[error("too many large bodies are under way")]
+    Crowded,
 }
+
+/// So much of each body is taken whatever else is under way: every message and form of a
+/// person fits.
+const FREE_BYTES: usize = 64 * 1024;
+/// What all bodies together may hold above that while they come.
+const CROWD_BYTES: usize = 64 * 1024 * 1024;
+
+/// What the bodies under way hold together. Without it eight thousand connections, which
+/// need no account, hold eight thousand times the limit of one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Crowd(Arc<AtomicUsize>);
 
 /// A body up to so many times the limit is read to its end and dropped before it is refused:
 /// a client that is cut while it sends never reads why.
@@ -70,13 +85,16 @@ pub(crate) struct Guarded {
     bytes_per_s: u64,
     timeout: Duration,
     received: usize,
+    crowd: Crowd,
+    /// Our part of the crowd.
+    held: usize,
     is_too_large: bool,
     began: Option<Instant>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
-    pub(crate) fn new(inner: Incoming, headers: &HeaderMap, bounds: &Bounds) -> Self {
+    pub(crate) fn new(inner: Incoming, headers: &HeaderMap, bounds: &Bounds, crowd: Crowd) -> Self {
         Self {
             inner,
             is_too_large: announced(headers) > bounds.max_body_bytes as u64,
@@ -85,6 +103,8 @@ impl Guarded {
             bytes_per_s: bounds.body_bytes_per_s.max(1),
             timeout: bounds.body_timeout,
             received: 0,
+            crowd,
+            held: 0,
             began: None,
             waiting: None,
         }
@@ -97,6 +117,14 @@ impl Guarded {
         }
         let earned = Duration::from_millis(self.received as u64 * 1000 / self.bytes_per_s);
         began + (self.grace + earned).min(self.timeout)
+    }
+
+    /// Counts what is held; false when it is too much with what others hold.
+    fn hold(&mut self, bytes: usize) -> bool {
+        let Crowd(all) = &self.crowd;
+        let more = bytes.saturating_sub(self.held);
+        self.held += more;
+        more == 0 || all.fetch_add(more, Ordering::Relaxed) + more <= CROWD_BYTES
     }
 
     fn refused(&self) -> Poll<Option<Result<Frame<Bytes>, BodyRefused>>> {
@@ -134,6 +162,10 @@ impl Body for Guarded {
                     self.received += frame.data_ref().map_or(0, Bytes::len);
                     self.is_too_large |= self.received > self.max_bytes;
                     if !self.is_too_large {
+                        let held = self.received.saturating_sub(FREE_BYTES);
+                        if !self.hold(held) {
+                            return Poll::Ready(Some(Err(BodyRefused::Crowded)));
+                        }
                         return Poll::Ready(Some(Ok(frame)));
                     }
                     if self.received > self.max_bytes * DROPPED_TIMES {
@@ -162,6 +194,12 @@ impl Body for Guarded {
     }
 }
 
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.crowd.0.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
 /// Reads a whole body, bounded by what [`Guarded`] allows.
 pub(crate) async fn read_body(body: axum::body::Body) -> Result<Bytes, Problem> {
     match body.collect().await {
@@ -178,6 +216,9 @@ fn refusal(error: &(dyn std::error::Error + 'static)) -> Problem {
                 BodyRefused::TooLarge(limit) => Problem::payload_too_large(*limit),
                 BodyRefused::TooSlow => Problem::request_timeout(),
                 BodyRefused::Broken => Problem::invalid("the body broke off"),
+                BodyRefused::Crowded => {
+                    Problem::unavailable("too many large requests are under way", 2)
+                }
             };
         }
         cause = error.source();

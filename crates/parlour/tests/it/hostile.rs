@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use hyper::Method;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::support::{Server, until};
 
@@ -123,4 +125,66 @@ async fn reading_needs_no_writing_however_old_the_credential() {
         began.elapsed()
     );
     lock.execute_batch("rollback").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_that_do_not_end_hold_little_together() {
+    let server = Server::start();
+    let lobby = server.bob().lobby().await;
+    let head = format!(
+        "POST /login/ HTTP/1.1\r\nhost: {}\r\ncontent-length: 1000000\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n",
+        server.address()
+    );
+    let before = resident_kib(&server);
+    let mut peers = Vec::new();
+    for _ in 0..300 {
+        let mut peer = TcpStream::connect(server.address()).await.unwrap();
+        peer.write_all(head.as_bytes()).await.unwrap();
+        // Cut in the middle by those that are refused.
+        let _ = peer.write_all(&vec![b'a'; 900_000]).await;
+        peers.push(peer);
+    }
+    // Whoever writes a message does not notice.
+    server.bob().say(lobby, "among giants").await;
+    let grown = resident_kib(&server).saturating_sub(before);
+    assert!(grown < 160 * 1024, "{grown} KiB for 300 bodies");
+    drop(peers);
+    // The room they took is free again.
+    until("a large body is read", async || {
+        let large = server.stranger().ask(Method::POST, "/login/");
+        let password = "a".repeat(900_000);
+        let large = large.form(&[("username", "bob"), ("password", &password)]);
+        (large.send().await.status == 422).then_some(())
+    })
+    .await;
+}
+
+fn resident_kib(server: &Server) -> usize {
+    let path = format!("/proc/{}/status", server.pid().as_raw_nonzero());
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let number = line.unwrap().split_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn pages_with_secrets_are_kept_by_no_cache() {
+    let server = Server::start();
+    let ada = server.browser_of("ada");
+    let made = ada.post_form("/admin/people/bob/reset", &[]).await;
+    let made = made.expect(200);
+    assert_eq!(made.header("cache-control"), "private, no-store");
+    let page = made.text();
+    let (_, rest) = page.split_once("/reset/").unwrap();
+    let secret: String = rest
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+        .collect();
+    let reset = server.stranger().get(&format!("/reset/{secret}")).await;
+    let reset = reset.expect(200);
+    assert_eq!(reset.header("cache-control"), "private, no-store");
+    let token = [("name", "script"), ("scopes", "read")];
+    let token = ada.post_form("/settings/tokens", &token).await.expect(200);
+    assert_eq!(token.header("cache-control"), "private, no-store");
 }

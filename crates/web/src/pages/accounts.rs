@@ -8,7 +8,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, html, sentence};
+use super::respond::{PageError, html, secret_html, sentence};
 use super::visit::{PageQuery, Stranger};
 use crate::auth;
 use crate::limits::FormBody;
@@ -244,7 +244,7 @@ pub(crate) async fn reset_form(visitor: Stranger, Path(secret): Path<String>) ->
                 username: user.username,
                 errors: Errors::none(),
             };
-            html(StatusCode::OK, render(&page))
+            secret_html(StatusCode::OK, render(&page))
         }
         Err(error) => PageError::new(error, false).into_response(),
     }
@@ -280,7 +280,7 @@ pub(crate) async fn reset(
                 username,
                 errors: Errors::of_fields(fields),
             };
-            html(StatusCode::UNPROCESSABLE_ENTITY, render(&page))
+            secret_html(StatusCode::UNPROCESSABLE_ENTITY, render(&page))
         }
         Err(error) => PageError::new(error, false).into_response(),
     }

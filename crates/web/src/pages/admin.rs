@@ -9,7 +9,7 @@ use domain::{User, UserId, UserState};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::respond::{PageError, go_to, html, sentence};
+use super::respond::{PageError, go_to, html, keep_nowhere, sentence};
 use super::visit::{PageQuery, Visit};
 use crate::views::{PeoplePage, PersonRow, Place, ResetLink, Stamp, render};
 
@@ -102,10 +102,12 @@ pub(crate) async fn reset(visit: Visit, Path(username): Path<String>) -> Page {
                 expires_at: Stamp(link.expires_at),
             };
             let query = PeopleQuery::default();
-            show(&visit, &query, StatusCode::OK, |page| {
+            let mut response = show(&visit, &query, StatusCode::OK, |page| {
                 page.reset_link = Some(shown)
             })
-            .await
+            .await?;
+            keep_nowhere(&mut response);
+            Ok(response)
         }
         Err(error) => refuse(&visit, error).await,
     }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use axum::response::{IntoResponse, Redirect, Response};
 use chat::Conflict;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::compress::Spliced;
@@ -91,6 +91,19 @@ pub(crate) fn html(status: StatusCode, body: String) -> Response {
         HeaderValue::from_static("text/html; charset=utf-8"),
     )];
     (status, header, body).into_response()
+}
+
+/// An HTML answer with a secret in it, which no cache may keep on a disk.
+pub(crate) fn secret_html(status: StatusCode, body: String) -> Response {
+    let mut response = html(status, body);
+    keep_nowhere(&mut response);
+    response
+}
+
+/// Keeps an answer with a secret out of every cache.
+pub(crate) fn keep_nowhere(response: &mut Response) {
+    let never = HeaderValue::from_static("private, no-store");
+    response.headers_mut().insert(CACHE_CONTROL, never);
 }
 
 /// An HTML answer with a validator of its text: a page loaded again unchanged costs 304.

@@ -9,7 +9,7 @@ use domain::{Scope, Scopes, SessionId, TokenId};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, go_to, html, html_with_etag, sentence};
+use super::respond::{PageError, go_to, html, html_with_etag, secret_html, sentence};
 use super::visit::{PageId, Visit};
 use crate::limits::FormBody;
 use crate::views::{
@@ -251,7 +251,7 @@ pub(crate) async fn make_token(visit: Visit, RawForm(form): RawForm) -> Page {
             } else {
                 render(&page)
             };
-            Ok(html(StatusCode::OK, body))
+            Ok(secret_html(StatusCode::OK, body))
         }
         Err(error) => answer(&visit, Err(error), |page| page.token_name = name).await,
     }
