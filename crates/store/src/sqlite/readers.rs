@@ -5,6 +5,7 @@
 //! statement is a snapshot by itself; what needs two of them opens a transaction.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -87,7 +88,7 @@ impl Readers {
             }
         });
         self.shared.push(job)?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        answer.await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     /// Ends the threads once their queue is empty.
@@ -136,9 +137,16 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner);
             };
             drop(queue);
-            read(conn);
+            // A read that panics takes its own answer along, not the thread: when the last
+            // thread is gone, everybody waits for ever. The hook has logged it.
+            let _ = catch_unwind(AssertUnwindSafe(|| read(conn)));
         }
     }
+}
+
+/// The job is gone without an answer: it panicked, or the store closed before its turn.
+fn no_answer() -> StoreError {
+    StoreError::Unavailable("the read ended without an answer".into())
 }
 
 fn closed() -> StoreError {

@@ -176,3 +176,20 @@ fn binding_other_values_compiles_nothing_again() {
         assert_eq!(again, 0, "{name}");
     }
 }
+
+#[tokio::test]
+async fn reads_that_panic_leave_their_threads() {
+    let (folder, _) = migrated();
+    let path = folder.path().join("house.sqlite3");
+    let readers = super::readers::Readers::start(&path, 2).unwrap();
+    for _ in 0..4 {
+        let bad = readers.read(|conn| -> crate::Result<()> {
+            let _snapshot = conn.unchecked_transaction().unwrap();
+            panic!("a poisonous row")
+        });
+        assert!(bad.await.is_err());
+    }
+    let read = async { readers.read(|_| Ok(7)).await.unwrap() };
+    let patience = std::time::Duration::from_secs(10);
+    assert_eq!(tokio::time::timeout(patience, read).await, Ok(7));
+}

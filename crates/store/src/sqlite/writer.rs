@@ -19,6 +19,7 @@
 mod tests;
 
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -106,7 +107,10 @@ where
     T: Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let outcome = (self.run)(tx);
+        // Caught here, it is one failed write, undone like any other; uncaught, it would be
+        // the end of the thread and of all writing. The hook has logged it.
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.run)(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Internal("a write panicked".into())));
         let is_ok = outcome.is_ok();
         self.outcome = Some(outcome);
         is_ok

@@ -161,3 +161,29 @@ async fn after_a_failed_flush_the_hook_is_called_once_and_nothing_is_written() {
     writer.close().await;
     serving.join().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_panics_is_undone_and_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, look) = writer(&folder);
+    let (release, holding) = hold(&writer).await;
+    let ok = writer.write(|tx| {
+        tx.execute("insert into t values (1)", []).unwrap();
+        Ok(())
+    });
+    let bad = writer.write(|tx| -> Result<()> {
+        tx.execute("insert into t values (2)", []).unwrap();
+        panic!("a poisonous row")
+    });
+    let both = async { tokio::join!(ok, bad) };
+    let released = async { release.send(()).unwrap() };
+    let (holding, (ok, bad), ()) = tokio::join!(holding, both, released);
+    holding.unwrap();
+    ok.unwrap();
+    assert!(matches!(bad, Err(StoreError::Internal(_))), "{bad:?}");
+    assert_eq!(rows(&look, "t"), 1);
+    // Alone as well.
+    let alone = writer.write(|_| -> Result<()> { panic!("again") }).await;
+    assert!(matches!(alone, Err(StoreError::Internal(_))), "{alone:?}");
+    writer.write(|_| Ok(())).await.unwrap();
+}
