@@ -180,3 +180,21 @@ test("a conversation with the keyboard alone", async () => {
     await server.remove();
   }
 });
+
+test("who guesses too often is told in minutes how long to wait, and keeps the name typed", async () => {
+  const server = await new Server({ PARLOUR_RATE_LIMITS: "on" }).start();
+  try {
+    await server.account("ada", { isOwner: true });
+    const guest = await Person.at(server);
+    await guest.page.goto(`${server.url}/login/`);
+    await until("the house has enough of it", async () => {
+      await guest.page.fill('[name="username"]', "ada");
+      await guest.page.fill('[name="password"]', "not the password");
+      await Promise.all([guest.page.waitForNavigation(), guest.page.click("main form button")]);
+      return guest.page.isVisible('main [role="alert"]:has-text("Too many failed sign-ins. Try again in 15 minutes.")');
+    });
+    assert.equal(await guest.page.inputValue('[name="username"]'), "ada");
+  } finally {
+    await server.remove();
+  }
+});

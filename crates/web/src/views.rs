@@ -34,6 +34,7 @@ mod tests;
 
 pub use admin::{PeoplePage, PersonRow, ResetLink};
 pub use auth::{LoginPage, LogoutPage, ResetPage, SetupPage, SignupClosedPage, SignupPage};
+pub(crate) use errors::duration;
 pub use errors::{ErrorPage, RefusalFragment};
 pub use frame::{AppFrame, Errors, Place, Sidebar, SidebarFragment, SidebarRoom, Viewer};
 pub use frames::{write_event_frame, write_unreadable_frame};

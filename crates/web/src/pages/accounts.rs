@@ -8,7 +8,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, html, secret_html, sentence};
+use super::respond::{PageError, html, secret_html, wait_sentence};
 use super::visit::{PageQuery, Stranger};
 use crate::auth;
 use crate::limits::FormBody;
@@ -130,7 +130,13 @@ pub(crate) async fn log_in(visitor: Stranger, FormBody(form): FormBody<LoginForm
             "Username or password is wrong.".to_owned(),
         ),
         Error::Denied(reason) => (StatusCode::FORBIDDEN, reason.sentence().to_owned()),
-        Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())),
+        Error::TooMany {
+            what,
+            retry_after_s,
+        } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            wait_sentence(what, *retry_after_s),
+        ),
         _ => return PageError::new(error, false).into_response(),
     };
     let page = LoginPage {

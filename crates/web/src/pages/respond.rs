@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::compress::Spliced;
 use crate::problem::Problem;
-use crate::views::{ErrorPage, Refusal, RefusalFragment, render};
+use crate::views::{ErrorPage, Refusal, RefusalFragment, duration, render};
 
 /// A refusal or failure on its way to a person: a page, or a fragment for a script.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ pub(crate) fn refusal(error: chat::Error) -> Refusal {
         code: problem.code().to_owned(),
         text: sentence(problem.detail()),
     }
+}
+
+/// Says how long to wait as people count it, for a form that is shown again.
+pub(crate) fn wait_sentence(what: &str, retry_after_s: u64) -> String {
+    format!("Too many {what}. Try again in {}.", duration(retry_after_s))
 }
 
 /// A clause as a sentence: capital letter, full stop.

@@ -9,7 +9,9 @@ use domain::{Scope, Scopes, SessionId, TokenId};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::respond::{PageError, go_to, html, html_with_etag, secret_html, sentence};
+use super::respond::{
+    PageError, go_to, html, html_with_etag, secret_html, sentence, wait_sentence,
+};
 use super::visit::{PageId, Visit};
 use crate::limits::FormBody;
 use crate::views::{
@@ -119,9 +121,11 @@ async fn answer(
         Ok(_) if !visit.is_scripted => return Ok(go_to(false, "/settings/")),
         Ok(notice) => (Some(notice.to_owned()), Errors::none()),
         Err(Error::Invalid(fields)) => (None, Errors::of_fields(fields)),
-        Err(error @ (Error::TooMany { .. } | Error::Conflict(_))) => {
-            (None, Errors::of_form(sentence(&error.to_string())))
-        }
+        Err(Error::TooMany {
+            what,
+            retry_after_s,
+        }) => (None, Errors::of_form(wait_sentence(what, retry_after_s))),
+        Err(error @ Error::Conflict(_)) => (None, Errors::of_form(sentence(&error.to_string()))),
         Err(error) => return Err(visit.error(error)),
     };
     let is_refused = notice.is_none();

@@ -182,7 +182,7 @@ impl ErrorPage {
 }
 
 /// `90` becomes "2 minutes": rounded up, so that the wait is long enough.
-fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     match seconds {
         0 | 1 => "a second".into(),
         2..=59 => format!("{seconds} seconds"),
