@@ -18,7 +18,8 @@ const kept = (scene) => {
   if (scene === "busy-room") return views.map(({ name }) => name);
   if (["confirm", "room-settings"].includes(scene)) return [];
   if (["room-list", "edit"].includes(scene)) return ["phone-dark"];
-  if (["set-up", "members", "not-found", "sign-up-refused"].includes(scene)) return ["wide-light"];
+  if (["set-up", "compact", "members", "sign-up-refused"].includes(scene)) return ["wide-light"];
+  if (scene === "not-found") return ["phone-light"];
   return scene === "people" || scene === "log-in" ? ["wide-dark"] : ["wide-light", "phone-dark"];
 };
 
@@ -44,7 +45,8 @@ async function shoot(scene, cookie, act) {
   if (only && only !== scene) return;
   for (const view of views) {
     if (!all && !kept(scene).includes(view.name)) continue;
-    const person = cookie === null ? await Person.at(server, options(view)) : await Person.withCookie(server, cookie, options(view));
+    const session = typeof cookie === "function" ? cookie(view) : cookie;
+    const person = session === null ? await Person.at(server, options(view)) : await Person.withCookie(server, session, options(view));
     await act(person.page, view);
     await person.page.evaluate(() => document.fonts.ready);
     await person.page.screenshot({ path: path.join(folder, `${scene}-${view.name}.png`), animations: "disabled", caret: "hide" });
@@ -89,9 +91,15 @@ try {
     await people.ada.call("PUT", `/rooms/${rooms[name].id}/members/me`);
   }
   for (const name of ["alan", "katherine", "edsger"]) await people[name].call("PUT", `/rooms/${rooms.Workshop.id}/members/me`);
-  const mary = await server.account("mary", { display_name: "Mary Jackson" });
-  const reader = await server.program("mary");
-  await reader.call("PUT", `/rooms/${rooms.Workshop.id}/members/me`);
+  // Reading moves on with the first look, so each view of the unread line has its own reader.
+  const readers = [];
+  for (const display of ["Mary Jackson", "Dorothy Vaughan", "Annie Easley", "Christine Darden", "Margaret Hamilton", "Joan Clarke"]) {
+    const [name] = display.toLowerCase().split(" ");
+    const cookie = await server.account(name, { display_name: display });
+    const program = await server.program(name);
+    await program.call("PUT", `/rooms/${rooms.Workshop.id}/members/me`);
+    readers.push({ cookie, program });
+  }
   const made = [];
   for (const [name, text] of talk) made.push(await people[name].post(text, rooms.Workshop.id));
   await people.ada.call("POST", `/rooms/${rooms.Workshop.id}/messages`, { body: "They are good. One question in the margin.", reply_to: made.at(-1).id });
@@ -102,10 +110,16 @@ try {
   await people.edsger.call("PUT", `/rooms/${rooms["Reading list"].id}/members/me`);
   await people.edsger.post("Who has the blue one?", rooms["Reading list"].id);
 
+  const [newest] = (await people.ada.history(rooms.Workshop.id)).slice(-1);
+  await people.ada.call("PUT", `/rooms/${rooms.Workshop.id}/read`, { seq: newest.seq });
   await shoot("busy-room", ada, async (page) => {
     await openRoom(`/rooms/${rooms.Workshop.slug}/`)(page);
     await page.fill("#composer-input", "See you all at eight");
     await page.locator("#messages > .message").nth(-2).hover().catch(() => {});
+  });
+  await shoot("compact", ada, async (page) => {
+    await page.addInitScript(() => localStorage.setItem("parlour:density", "compact"));
+    await openRoom(`/rooms/${rooms.Workshop.slug}/`)(page);
   });
   await shoot("room-list", ada, async (page, view) => {
     await openRoom(`/rooms/${rooms.Workshop.slug}/`)(page);
@@ -146,11 +160,11 @@ try {
     await page.keyboard.press("Delete");
     await page.waitForSelector("#confirm-dialog[open]");
   });
-  await reader.call("PUT", `/rooms/${rooms.Workshop.id}/read`, { seq: made[8].seq });
-  await shoot("unread-line", mary, async (page) => {
-    // A window without the focus reads nothing, so that every size shows the same line.
-    await page.addInitScript(() => (document.hasFocus = () => false));
+  for (const { program } of readers) await program.call("PUT", `/rooms/${rooms.Workshop.id}/read`, { seq: made[8].seq });
+  await shoot("unread-line", ({ name }) => readers[views.findIndex((view) => view.name === name)].cookie, async (page) => {
     await openRoom(`/rooms/${rooms.Workshop.slug}/`)(page);
+    // Read by now: the line stays, the mark in the list is gone.
+    await page.waitForSelector('.room-link[aria-current="page"][data-unread="0"]', { state: "attached" });
   });
   await shoot("browse", ada, open("/rooms/"));
   await shoot("settings", ada, open("/settings/"));
