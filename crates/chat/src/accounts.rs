@@ -67,6 +67,13 @@ pub struct SignedIn {
     pub session: SessionId,
 }
 
+/// Somebody whose password was right a moment ago.
+pub(crate) struct Proved {
+    pub(crate) user: User,
+    /// The hash it was right for; `None` for an account just made.
+    pub(crate) hash: Option<String>,
+}
+
 impl Chat {
     /// Makes the owner, once, and signs them in.
     ///
@@ -90,7 +97,7 @@ impl Chat {
             other => other?,
         };
         tracing::info!(user.id = %user.id, "the house has an owner");
-        self.open_session(user, device).await
+        self.open_session(Proved { user, hash: None }, device).await
     }
 
     /// Makes an account and signs it in.
@@ -106,7 +113,7 @@ impl Chat {
         }
         self.limits.sign_up(&device.address)?;
         let user = self.create_person(form, Role::Member).await?;
-        self.open_session(user, device).await
+        self.open_session(Proved { user, hash: None }, device).await
     }
 
     /// Makes the owner if there is none, else an administrator; for the command line.
@@ -171,8 +178,8 @@ impl Chat {
         password: String,
         device: &Device,
     ) -> Result<SignedIn> {
-        let user = self.check_credentials(username, password, device).await?;
-        self.open_session(user, device).await
+        let proved = self.check_credentials(username, password, device).await?;
+        self.open_session(proved, device).await
     }
 
     /// Checks username and password, counting failures in the database.
@@ -181,7 +188,7 @@ impl Chat {
         username: &str,
         password: String,
         device: &Device,
-    ) -> Result<User> {
+    ) -> Result<Proved> {
         if !self.is_set_up().await? {
             return Err(Error::SetupRequired);
         }
@@ -215,7 +222,10 @@ impl Chat {
             Action::ManageSelf,
             &Facts::default(),
         )?;
-        Ok(found.user)
+        Ok(Proved {
+            user: found.user,
+            hash: found.password_hash,
+        })
     }
 
     /// Whether there may be another try. Those under way count as failed until they are
@@ -260,7 +270,8 @@ impl Chat {
         })
     }
 
-    pub(crate) async fn open_session(&self, user: User, device: &Device) -> Result<SignedIn> {
+    pub(crate) async fn open_session(&self, proved: Proved, device: &Device) -> Result<SignedIn> {
+        let Proved { user, hash } = proved;
         let secret = URL_SAFE_NO_PAD.encode(self.env.bytes::<32>());
         let session = self
             .store
@@ -269,6 +280,7 @@ impl Chat {
                 secret_hash: self.keyed_hash(b"session", &secret),
                 agent: device.agent.chars().take(200).collect(),
                 address: device.address.clone(),
+                proof: hash,
                 at: self.env.now(),
             })
             .await?;

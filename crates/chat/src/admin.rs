@@ -6,7 +6,7 @@ use domain::passwords::check_password;
 use domain::policy::{Action, Facts};
 use domain::{Actor, Role, Time, User, UserState, Username};
 use live::{Revocation, close};
-use store::{Audit, AuditEntry, NoticeKind, PasswordReset, UserUpdate};
+use store::{Audit, AuditEntry, PasswordReset, UserUpdate};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,20 +40,16 @@ impl Chat {
         let subject = self.subject(actor, username, Action::ResetPassword).await?;
         let secret = URL_SAFE_NO_PAD.encode(self.env.bytes::<32>());
         let expires_at = self.env.now().plus_ms(RESET_LIFE_MS);
+        let audit = self.entry(actor, "user.reset_link_made", &subject, "{}", address);
         let reset = PasswordReset {
             user: subject.id,
             secret_hash: self.keyed_hash(b"reset", &secret),
             expires_at,
             made_by: actor.user(),
+            audit: Some(audit),
         };
-        let entry = self.entry(actor, "user.reset_link_made", &subject, "{}", address);
-        let chat = Arc::clone(self);
-        self.finish(async move {
-            chat.store.create_password_reset(&reset).await?;
-            chat.store.audit(&entry).await?;
-            Ok(ResetLink { secret, expires_at })
-        })
-        .await
+        self.store.create_password_reset(&reset).await?;
+        Ok(ResetLink { secret, expires_at })
     }
 
     /// For whom a reset link is good.
@@ -228,9 +224,8 @@ impl Chat {
         Ok(subject)
     }
 
-    /// Changes an account and ends what it may not keep. Done to its end even when the
-    /// caller hangs up, and the ending comes before the trail: a full disk may cost a line
-    /// of the audit, which the caller is told, but never leaves a banned reader listening.
+    /// Changes an account, writes that down in the same transaction, and ends what it may
+    /// not keep; done to its end even when the caller hangs up.
     async fn update_subject(
         self: &Arc<Self>,
         actor: &Actor,
@@ -240,7 +235,8 @@ impl Chat {
         details: &str,
         address: &str,
     ) -> Result<User> {
-        let entry = self.entry(actor, action, subject, details, address);
+        let audit = Some(self.entry(actor, action, subject, details, address));
+        let update = UserUpdate { audit, ..update };
         let (chat, id, now) = (Arc::clone(self), subject.id, self.env.now());
         self.finish(async move {
             let (user, sessions, tokens) = chat.store.update_user(id, &update, now).await?;
@@ -249,11 +245,6 @@ impl Chat {
             if user.state != UserState::Active {
                 chat.act_on_state(&user).await;
             }
-            // A server beside this process learns of it by the notice.
-            let notice = NoticeKind::UserChanged(id);
-            let noticed = chat.store.add_notice(notice, now).await;
-            chat.store.audit(&entry).await?;
-            noticed?;
             Ok(user)
         })
         .await

@@ -70,12 +70,11 @@ async fn act_on(chat: &Chat, notice: NoticeKind) -> Result<()> {
             let user = chat.store.user(user).await?;
             if user.state != UserState::Active {
                 chat.act_on_state(&user).await;
-            } else if chat.store.sessions(user.id).await?.is_empty()
-                && chat.store.tokens(user.id).await?.is_empty()
-            {
-                // Their password was set from outside: every credential has ended.
+            } else {
+                // Their password may have been set from outside, and some sockets be of
+                // sessions that ended with it. Each comes back by itself if it still may.
                 chat.live
-                    .revoke(Revocation::User(user.id, close::SIGNED_OUT))
+                    .revoke(Revocation::User(user.id, close::RESTART))
                     .await;
             }
         }

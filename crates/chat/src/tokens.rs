@@ -36,8 +36,9 @@ impl Chat {
         device: &Device,
     ) -> Result<MadeToken> {
         let name = checked_name(name)?;
-        let user = self.check_credentials(username, password, device).await?;
-        self.make_token(user.id, name, scopes).await
+        let proved = self.check_credentials(username, password, device).await?;
+        self.make_token(proved.user.id, name, scopes, proved.hash)
+            .await
     }
 
     /// Makes a token for the actor.
@@ -51,10 +52,17 @@ impl Chat {
         scopes: Scopes,
     ) -> Result<MadeToken> {
         let user = self.self_managing(actor)?;
-        self.make_token(user, checked_name(name)?, scopes).await
+        self.make_token(user, checked_name(name)?, scopes, None)
+            .await
     }
 
-    async fn make_token(&self, user: UserId, name: String, scopes: Scopes) -> Result<MadeToken> {
+    async fn make_token(
+        &self,
+        user: UserId,
+        name: String,
+        scopes: Scopes,
+        proof: Option<String>,
+    ) -> Result<MadeToken> {
         // The prefix lets people and secret scanners recognise what they found.
         let secret = format!("parlour_{}", URL_SAFE_NO_PAD.encode(self.env.bytes::<32>()));
         let secret_hash = self.keyed_hash(b"token", &secret);
@@ -63,6 +71,7 @@ impl Chat {
             name,
             secret_hash,
             scopes,
+            proof,
             at: self.env.now(),
         };
         let info = self.store.create_token(&new).await?;

@@ -78,6 +78,7 @@ macro_rules! conformance_cases {
                 a_new_display_name_shows_beside_old_messages
                 a_change_of_nobody_is_not_found
                 the_last_owner_stays_owner_and_active
+                what_is_done_to_a_person_is_written_down_with_it_or_not_at_all
                 a_closed_owner_does_not_count_as_another_owner
                 a_new_password_ends_all_but_the_session_kept
                 a_ban_ends_every_session_and_token_also_the_one_to_keep
@@ -182,6 +183,7 @@ macro_rules! conformance_cases {
                 tokens_are_listed_newest_first_and_say_when_used
                 one_deletes_only_ones_own_token
                 one_person_has_at_most_a_hundred_tokens
+                an_old_password_opens_nothing_behind_its_change
             }
             house {
                 the_epoch_stays_until_it_is_renewed

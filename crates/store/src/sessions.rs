@@ -16,6 +16,10 @@ pub struct NewSession {
     pub agent: String,
     /// Where from.
     pub address: String,
+    /// The password hash that was proved for it: when it is not the account's any more,
+    /// `Conflict(NotActive)`, or who learned an old password could slip in behind its
+    /// change. `None` when something else proved it.
+    pub proof: Option<String>,
     /// Now.
     pub at: Time,
 }
@@ -59,6 +63,8 @@ pub struct NewToken {
     pub secret_hash: [u8; 32],
     /// What it may be used for.
     pub scopes: Scopes,
+    /// As for [`NewSession::proof`].
+    pub proof: Option<String>,
     /// Now.
     pub at: Time,
 }

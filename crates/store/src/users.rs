@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::{Event, Role, Time, User, UserId, UserKind, UserState};
 
-use crate::Result;
+use crate::{Audit, Result};
 
 /// An account to make.
 #[derive(Clone, Debug)]
@@ -51,6 +51,9 @@ pub struct UserUpdate {
     /// New state; anything but active ends sessions, tokens and reset links.
     /// `Conflict(LastOwner)` when none would remain.
     pub state: Option<UserState>,
+    /// Written down in the same transaction, which also leaves a notice for servers beside
+    /// this process: for what is done to somebody, not by them.
+    pub audit: Option<Audit>,
 }
 
 /// Which people to list.
@@ -75,6 +78,8 @@ pub struct PasswordReset {
     pub expires_at: Time,
     /// Who made it; `None` for the operator.
     pub made_by: Option<UserId>,
+    /// Written down in the same transaction.
+    pub audit: Option<Audit>,
 }
 
 /// Failed sign-ins counted lately.

@@ -59,6 +59,7 @@ async fn after_everything_of_a_user_ended_only_a_new_sign_in_connects() {
         secret_hash: [1; 32],
         agent: String::new(),
         address: String::new(),
+        proof: None,
         at: Time(5),
     };
     let session = house.store.create_session(&new).await.unwrap();

@@ -13,6 +13,7 @@ fn reset(user: UserId, secret: u8) -> PasswordReset {
         secret_hash: [secret; 32],
         expires_at: Time(100_000),
         made_by: None,
+        audit: None,
     }
 }
 
@@ -417,4 +418,39 @@ pub async fn old_failed_sign_ins_are_forgotten_but_not_the_run(store: Arc<dyn St
         .unwrap();
     let attempts = store.sign_in_attempts("bob", "a", Time(0)).await.unwrap();
     assert_eq!((attempts.account, attempts.account_in_a_row), (1, 2));
+}
+
+pub async fn what_is_done_to_a_person_is_written_down_with_it_or_not_at_all(store: Arc<dyn Store>) {
+    let scene = Scene::new(store).await;
+    let (store, ada, bob) = (&scene.store, scene.ada.id, scene.bob.id);
+    let (_, before) = store.notices_after(i64::MAX).await.unwrap();
+    let audited = |state| UserUpdate {
+        state: Some(state),
+        audit: Some(crate::Audit {
+            actor: Some(ada),
+            action: "user.deactivated",
+            subject: "somebody".into(),
+            details: "{}".into(),
+            address: "192.0.2.1".into(),
+            at: Time(9),
+        }),
+        ..UserUpdate::default()
+    };
+    let only_owner = store
+        .update_user(ada, &audited(UserState::Deactivated), Time(9))
+        .await;
+    refused(only_owner, Conflict::LastOwner);
+    assert!(store.audit_entries(None, 10).await.unwrap().is_empty());
+    assert!(store.notices_after(before).await.unwrap().0.is_empty());
+
+    store
+        .update_user(bob, &audited(UserState::Deactivated), Time(9))
+        .await
+        .unwrap();
+    let trail = store.audit_entries(None, 10).await.unwrap();
+    assert_eq!(trail.len(), 1);
+    assert_eq!(trail[0].actor.as_deref(), Some(scene.ada.username.as_str()));
+    let (notices, _) = store.notices_after(before).await.unwrap();
+    let kinds: Vec<_> = notices.iter().map(|notice| notice.kind).collect();
+    assert_eq!(kinds, [crate::NoticeKind::UserChanged(bob)]);
 }

@@ -92,6 +92,7 @@ pub(super) fn new_session(user: UserId, secret: u8) -> NewSession {
         secret_hash: [secret; 32],
         agent: "Browser".into(),
         address: "192.0.2.1".into(),
+        proof: None,
         at: Time(5_000),
     }
 }
@@ -102,6 +103,7 @@ pub(super) fn new_token(user: UserId, secret: u8) -> NewToken {
         name: format!("token {secret}"),
         secret_hash: [secret; 32],
         scopes: domain::Scopes::ALL,
+        proof: None,
         at: Time(5_000),
     }
 }

@@ -218,3 +218,41 @@ pub async fn one_person_has_at_most_a_hundred_tokens(store: Arc<dyn Store>) {
         .await
         .unwrap();
 }
+
+pub async fn an_old_password_opens_nothing_behind_its_change(store: Arc<dyn Store>) {
+    let scene = Scene::new(store).await;
+    let (store, bob) = (&scene.store, scene.bob.id);
+    let set = |hash: &str| crate::UserUpdate {
+        password_hash: Some(hash.to_owned()),
+        ..crate::UserUpdate::default()
+    };
+    store
+        .update_user(bob, &set("first"), Time(1))
+        .await
+        .unwrap();
+    let session = |secret, hash: &str| crate::NewSession {
+        proof: Some(hash.to_owned()),
+        ..new_session(bob, secret)
+    };
+    let token = |secret, hash: &str| crate::NewToken {
+        proof: Some(hash.to_owned()),
+        ..new_token(bob, secret)
+    };
+    store.create_session(&session(1, "first")).await.unwrap();
+    store.create_token(&token(2, "first")).await.unwrap();
+    store
+        .update_user(bob, &set("second"), Time(2))
+        .await
+        .unwrap();
+    refused(
+        store.create_session(&session(3, "first")).await,
+        Conflict::NotActive,
+    );
+    refused(
+        store.create_token(&token(4, "first")).await,
+        Conflict::NotActive,
+    );
+    assert!(store.sessions(bob).await.unwrap().is_empty());
+    assert!(store.tokens(bob).await.unwrap().is_empty());
+    store.create_session(&session(5, "second")).await.unwrap();
+}

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row};
 
 use super::SqliteStore;
 use super::rows::{Statements, error_from, limit};
+use super::writer::Tx;
 use crate::{Audit, AuditEntry, House, Notice, NoticeKind, Result};
 
 /// How long a notice is kept; servers read them within a second.
@@ -31,21 +32,7 @@ impl House for SqliteStore {
 
     async fn audit(&self, entry: &Audit) -> Result<()> {
         let entry = entry.clone();
-        self.write(move |tx| {
-            tx.change(
-                INSERT_AUDIT,
-                (
-                    entry.actor.map(|user| user.0),
-                    entry.action,
-                    &entry.subject,
-                    &entry.details,
-                    &entry.address,
-                    entry.at.0,
-                ),
-            )
-            .map(|_| ())
-        })
-        .await
+        self.write(move |tx| write_down(tx, &entry)).await
     }
 
     async fn audit_entries(&self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
@@ -67,16 +54,7 @@ impl House for SqliteStore {
     }
 
     async fn add_notice(&self, kind: NoticeKind, at: Time) -> Result<()> {
-        let (word, user) = match kind {
-            NoticeKind::UserChanged(user) => ("user_changed", Some(user.0)),
-            NoticeKind::HistoryChanged => ("history_changed", None),
-        };
-        self.write(move |tx| {
-            tx.change(INSERT_NOTICE, (word, user, at.0))?;
-            tx.change(DROP_OLD_NOTICES, [at.plus_ms(-NOTICE_KEPT_MS).0])
-                .map(|_| ())
-        })
-        .await
+        self.write(move |tx| notify(tx, kind, at)).await
     }
 
     async fn notices_after(&self, id: i64) -> Result<(Vec<Notice>, i64)> {
@@ -95,6 +73,33 @@ impl House for SqliteStore {
         self.readers.close();
         self.writer.close().await;
     }
+}
+
+/// Adds an act to the audit trail; for operations that are audited too.
+pub(super) fn write_down(tx: &Tx<'_>, entry: &Audit) -> Result<()> {
+    tx.change(
+        INSERT_AUDIT,
+        (
+            entry.actor.map(|user| user.0),
+            entry.action,
+            &entry.subject,
+            &entry.details,
+            &entry.address,
+            entry.at.0,
+        ),
+    )
+    .map(drop)
+}
+
+/// Leaves a notice; for operations that others must learn of too.
+pub(super) fn notify(tx: &Tx<'_>, kind: NoticeKind, at: Time) -> Result<()> {
+    let (word, user) = match kind {
+        NoticeKind::UserChanged(user) => ("user_changed", Some(user.0)),
+        NoticeKind::HistoryChanged => ("history_changed", None),
+    };
+    tx.change(INSERT_NOTICE, (word, user, at.0))?;
+    tx.change(DROP_OLD_NOTICES, [at.plus_ms(-NOTICE_KEPT_MS).0])
+        .map(drop)
 }
 
 fn notices_after(conn: &Connection, id: i64) -> Result<(Vec<Notice>, i64)> {

@@ -23,6 +23,7 @@ impl Sessions for SqliteStore {
         let new = new.clone();
         self.write(move |tx| {
             require_active(tx, new.user)?;
+            require_proof(tx, new.user, new.proof.as_deref())?;
             tx.change(DROP_OLDEST_SESSIONS, (new.user.0, MAX_SESSIONS - 1))?;
             tx.change(
                 INSERT_SESSION,
@@ -163,8 +164,18 @@ fn one_gone(tx: &Tx<'_>, sql: &str, user: UserId, id: i64) -> Result<()> {
     }
 }
 
+/// Refuses a password that was changed since it was proved.
+fn require_proof(tx: &Tx<'_>, user: UserId, proof: Option<&str>) -> Result<()> {
+    let Some(proof) = proof else { return Ok(()) };
+    if tx.one(IS_PASSWORD_HASH, (user.0, proof), |row| row.get(0))? {
+        return Ok(());
+    }
+    conflict(Conflict::NotActive)
+}
+
 fn create_token(tx: &Tx<'_>, new: &NewToken) -> Result<TokenInfo> {
     require_active(tx, new.user)?;
+    require_proof(tx, new.user, new.proof.as_deref())?;
     let count: i64 = tx.one(COUNT_TOKENS, [new.user.0], |row| row.get(0))?;
     if count >= MAX_TOKENS {
         return conflict(Conflict::TooMany);
@@ -197,6 +208,10 @@ fn scopes(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Scopes> {
         admin: row.get(at + 2)?,
     })
 }
+
+// By primary key.
+const IS_PASSWORD_HASH: &str = "
+select exists (select 1 from users where id = ?1 and password_hash = ?2)";
 
 const INSERT_SESSION: &str = "
 insert into sessions (user_id, secret_hash, agent, address, created_at, seen_at)
@@ -301,6 +316,7 @@ delete from tokens
 /// Every statement of this file, for the test that prepares them all.
 #[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("IS_PASSWORD_HASH", IS_PASSWORD_HASH),
     ("INSERT_SESSION", INSERT_SESSION),
     ("DROP_OLDEST_SESSIONS", DROP_OLDEST_SESSIONS),
     ("SESSION", SESSION),

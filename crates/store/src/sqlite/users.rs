@@ -11,10 +11,10 @@ use rusqlite::Connection;
 use super::members::add;
 use super::rows::{Statements, USER_WIDTH, conflict, fold, limit, time, user, user_columns};
 use super::writer::Tx;
-use super::{SqliteStore, log};
+use super::{SqliteStore, house, log};
 use crate::{
-    Attempts, Conflict, Credentials, NewUser, PasswordReset, Result, StoreError, UserListFilter,
-    UserUpdate, Users,
+    Attempts, Conflict, Credentials, NewUser, NoticeKind, PasswordReset, Result, StoreError,
+    UserListFilter, UserUpdate, Users,
 };
 
 /// The room everyone is in; made by the first migration.
@@ -96,7 +96,10 @@ impl Users for SqliteStore {
                     reset.made_by.map(|user| user.0),
                 ),
             )?;
-            Ok(())
+            match &reset.audit {
+                Some(audit) => house::write_down(tx, audit),
+                None => Ok(()),
+            }
         })
         .await
     }
@@ -258,6 +261,10 @@ fn change(
         sessions = tx.all(END_SESSIONS, (id.0, keep), |row| row.get(0).map(SessionId))?;
         tokens = tx.all(END_TOKENS, [id.0], |row| row.get(0).map(TokenId))?;
         tx.change(END_RESETS, [id.0])?;
+    }
+    if let Some(audit) = &update.audit {
+        house::write_down(tx, audit)?;
+        house::notify(tx, NoticeKind::UserChanged(id), audit.at)?;
     }
     Ok((by_id(tx, id)?, sessions, tokens))
 }
