@@ -161,6 +161,7 @@ fn posts_until(fault: Fault, until: Until, readers: usize) -> (u64, u64, Integri
                 writers: 2,
                 for_time: Duration::ZERO,
                 until,
+                spins: false,
                 next: &mut |_| (0, "hello".into()),
             })
             .unwrap();

@@ -307,6 +307,7 @@ mod tests {
                 writers: 8,
                 for_time: Duration::from_millis(200),
                 until: Until::Seen,
+                spins: false,
                 next: &mut |_| {
                     posts += 1;
                     (posts % 3, String::new())

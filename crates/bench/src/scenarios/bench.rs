@@ -62,7 +62,8 @@ impl Bench {
         if cores > 1 && !args.no_pin {
             conditions.push(
                 "fan-out and many rooms: server and limit on one core, the load generator on \
-                 another; everything else shares all cores"
+                 another, where it never sleeps, so that neither side pays for waking it; \
+                 everything else shares all cores"
                     .into(),
             );
         }
@@ -227,11 +228,16 @@ impl Bench {
 
     /// Gives `pid` the first core and this thread the last.
     pub fn pin(&self, pid: u32) -> Result<()> {
-        if self.cores > 1 && !self.args.no_pin && !self.is_foreign() {
+        if self.is_pinning() {
             process::pin(Some(pid), &[0])?;
             process::pin(None, &[self.cores - 1])?;
         }
         Ok(())
+    }
+
+    /// Whether the load generator gets a core of its own.
+    pub fn is_pinning(&self) -> bool {
+        self.cores > 1 && !self.args.no_pin && !self.is_foreign()
     }
 
     /// Gives everybody all cores again.

@@ -142,6 +142,7 @@ fn both(bench: &Bench, fleet: &mut Fleet, pid: u32, sides: &mut [Side; 2]) -> Re
                 writers: *writers,
                 for_time,
                 until: Until::Seen,
+                spins: bench.is_pinning(),
                 next: &mut |_| (0, words.line()),
             })
         };

@@ -107,6 +107,7 @@ fn run(bench: &Bench, fleet: &mut Fleet, pid: u32) -> Result<(f64, Driven)> {
             writers: bench.settings.writers,
             for_time,
             until: Until::Seen,
+            spins: bench.is_pinning(),
             next: &mut next,
         })
     };

@@ -214,6 +214,7 @@ fn socket_round(bench: &mut Bench, in_flight: usize, side: &mut Side) -> Result<
         writers: in_flight,
         for_time: bench.window(),
         until: Until::Acknowledged,
+        spins: false,
         next: &mut |_| (0, words.line()),
     })?;
     if let (Some(before), Ok(after)) = (before, bench.house()?.cpu()) {
