@@ -20,7 +20,8 @@
 //! | `pool` | connections, their time limits |
 //! | `retry` | running an operation: transaction, deadline, another attempt |
 //! | `migrate` | the schema and its versions |
-//! | `rows` | statements, rows to domain types, PostgreSQL's errors to ours |
+//! | `tx` | an operation's statements and its end |
+//! | `rows` | rows to domain types, PostgreSQL's errors to ours |
 //! | `messages/batch` | group commit of posts |
 //! | the rest | one file per trait, as in `sqlite`, each statement beside its caller |
 
@@ -35,7 +36,10 @@ mod retry;
 mod rooms;
 mod rows;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod transfer;
+mod tx;
 mod users;
 
 use std::sync::Arc;
@@ -46,7 +50,7 @@ use futures_util::future::BoxFuture;
 
 use self::messages::batch::Lanes;
 use self::retry::{Gate, Kind};
-use self::rows::Tx;
+use self::tx::Tx;
 use crate::{Result, StoreError};
 
 /// How to use a database.

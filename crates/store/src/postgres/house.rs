@@ -6,7 +6,8 @@ use domain::{Epoch, Time, UserId};
 use std::sync::atomic::Ordering;
 
 use super::PostgresStore;
-use super::rows::{NONE, Row, Tx, limit};
+use super::rows::limit;
+use super::tx::{NONE, Row, Tx};
 use crate::{Audit, AuditEntry, House, Notice, NoticeKind, Result, StoreError};
 
 /// How long a notice is kept; servers read them within a second.

@@ -11,9 +11,10 @@ use domain::{
 use serde_json::{Value, json};
 
 use super::rows::{
-    AUTHOR_WIDTH, MESSAGE_WIDTH, Row, Tx, author, author_columns, limit, maybe_author, message,
+    AUTHOR_WIDTH, MESSAGE_WIDTH, author, author_columns, limit, maybe_author, message,
     message_columns, message_joins,
 };
+use super::tx::{Row, Tx};
 use crate::{Result, StoreError};
 
 /// What an event refers to.

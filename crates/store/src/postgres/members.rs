@@ -7,8 +7,9 @@ use domain::{
 };
 
 use super::rows::{
-    Tx, USER_WIDTH, conflict, limit, membership, membership_columns, user, user_columns, word,
+    USER_WIDTH, conflict, limit, membership, membership_columns, user, user_columns, word,
 };
+use super::tx::Tx;
 use super::{PostgresStore, log};
 use crate::{Conflict, Joined, Left, Member, Members, Receipt, Result, StoreError, UnreadCount};
 

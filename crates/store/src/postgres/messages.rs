@@ -7,7 +7,8 @@ mod pages;
 use async_trait::async_trait;
 use domain::{Body, Event, Message, MessageId, Nonce, RoomId, Seq, Time, UserId};
 
-use super::rows::{Tx, author_columns, fold, message, message_columns, message_joins};
+use super::rows::{author_columns, fold, message, message_columns, message_joins};
+use super::tx::Tx;
 use super::{PostgresStore, log};
 use crate::{
     Appended, EditMessage, EditVersion, MessageFacts, Messages, NewMessage, PageAnchor, Result,
@@ -163,7 +164,7 @@ pub(super) fn statements() -> Vec<(&'static str, &'static str)> {
         ("MESSAGE_BY_ID", MESSAGE_BY_ID),
         ("MESSAGE_BY_NONCE", MESSAGE_BY_NONCE),
     ];
-    all.extend(batch::STATEMENTS);
+    all.extend(batch::statements());
     all.extend(change::STATEMENTS);
     all.extend(pages::STATEMENTS);
     all

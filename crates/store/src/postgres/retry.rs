@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Run;
 use super::pool::{self, PATIENCE, closed};
-use super::rows::Tx;
+use super::tx::Tx;
 use crate::{Result, StoreError};
 
 /// Attempts after the first, when the database undid a transaction for another's sake.
@@ -21,6 +21,8 @@ pub(super) const MAX_RETRIES: u32 = 3;
 /// Operations under way or waiting for a connection; beyond it callers wait for a place.
 const MAX_RUNNING: u32 = 4096;
 
+/// How long one waits for a place; what comes after has [`PATIENCE`].
+const QUEUE_PATIENCE: Duration = Duration::from_millis(800);
 /// How long a batch of an import may take.
 const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -56,8 +58,10 @@ impl Kind {
         }
     }
 
-    fn is_read(self) -> bool {
-        matches!(self, Self::Read | Self::Snapshot)
+    /// Whether it may have happened although the connection broke before an answer;
+    /// transactions count as soon as their commit is sent.
+    pub(super) fn writes_at_once(self) -> bool {
+        self == Self::WriteOne
     }
 }
 
@@ -79,7 +83,7 @@ impl Gate {
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             return Ok(place);
         }
-        match tokio::time::timeout(PATIENCE, places.acquire_owned()).await {
+        match tokio::time::timeout(QUEUE_PATIENCE, places.acquire_owned()).await {
             Ok(place) => place.map_err(|_| closed()),
             Err(_) => Err(StoreError::Unavailable(format!(
                 "{MAX_RUNNING} operations are waiting already"
@@ -107,8 +111,8 @@ where
         let is_wanted = match again {
             Again::No => false,
             Again::Undone => retries < MAX_RETRIES,
-            // One stale connection is no reason to fail a read.
-            Again::Lost => kind.is_read() && retries == 0,
+            // A stale connection is no reason to fail what cannot have happened.
+            Again::Lost => retries == 0,
         };
         if !is_wanted || Instant::now() >= deadline {
             return outcome;
@@ -125,7 +129,7 @@ pub(super) enum Again {
     No,
     /// The database undid it for another transaction's sake.
     Undone,
-    /// The connection broke.
+    /// The connection broke before anything can have happened.
     Lost,
 }
 

@@ -7,9 +7,10 @@ use domain::{
 
 use super::members::{add, require_active};
 use super::rows::{
-    MEMBERSHIP_WIDTH, NONE, ROOM_WIDTH, Row, Tx, conflict, fold, limit, maybe_membership,
-    membership, membership_columns, room, room_columns, time, word,
+    MEMBERSHIP_WIDTH, ROOM_WIDTH, conflict, fold, limit, maybe_membership, membership,
+    membership_columns, room, room_columns, time, word,
 };
+use super::tx::{NONE, Row, Tx};
 use super::users::lock_user;
 use super::{PostgresStore, log};
 use crate::{

@@ -5,7 +5,8 @@ use domain::{Scopes, SessionId, Time, TokenId, UserId};
 
 use super::PostgresStore;
 use super::members::require_active;
-use super::rows::{Row, Tx, USER_WIDTH, conflict, time, user, user_columns};
+use super::rows::{USER_WIDTH, conflict, time, user, user_columns};
+use super::tx::{Row, Tx};
 use super::users::lock_user;
 use crate::{
     Conflict, NewSession, NewToken, Result, SessionInfo, SessionStanding, Sessions, StoreError,

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use domain::{Body, MemberRole, MessageId, Origin, Role, RoomId, Seq, User, UserId};
 
 use super::members::add;
-use super::rows::{Tx, conflict, user, user_columns, vector};
+use super::rows::{conflict, user, user_columns, vector};
+use super::tx::Tx;
 use super::users::{LOBBY, has_owner, insert_account};
 use super::{PostgresStore, log};
 use crate::messages::search_words;
@@ -139,7 +140,7 @@ async fn store(tx: &Tx, new: &ImportedMessage, answers: Option<i64>) -> Result<M
         html,
         sealed,
         answers,
-        i64::from(domain::markup::MARKUP_VERSION),
+        domain::markup::MARKUP_VERSION,
         new.at.0,
         edited_at,
         if edited_at.is_some() { 2_i64 } else { 1 },

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use domain::{Event, MemberRole, Role, RoomId, SessionId, Time, TokenId, User, UserId, UserState};
 
 use super::members::add;
-use super::rows::{NONE, Tx, USER_WIDTH, conflict, fold, limit, time, user, user_columns};
+use super::rows::{USER_WIDTH, conflict, fold, limit, time, user, user_columns};
+use super::tx::{NONE, Tx};
 use super::{PostgresStore, log};
 use crate::{
     Attempts, Conflict, Credentials, NewUser, PasswordReset, Result, StoreError, UserListFilter,
@@ -489,7 +490,14 @@ update users
 // By sign_in_attempts_by_at; a little with each new row keeps up with any flood.
 const DROP_OLD_ATTEMPTS: &str = "
 delete from sign_in_attempts
- where id in (select id from sign_in_attempts where at < $1 order by at limit 100)";
+ where id in (
+   select id
+     from sign_in_attempts
+    where at < $1
+    order by at
+    limit 100
+      for update skip locked
+ )";
 
 // By the unique index of skeleton.
 const END_RUN: &str = "

@@ -9,7 +9,8 @@ use super::{by_id, columns, store_mentions};
 use crate::messages::search_words;
 use crate::postgres::log::{self, References};
 use crate::postgres::members::require_active;
-use crate::postgres::rows::{Tx, conflict, vector, word};
+use crate::postgres::rows::{conflict, vector, word};
+use crate::postgres::tx::Tx;
 use crate::{Conflict, EditMessage, Result};
 
 /// Earlier versions kept of one message; the oldest go.
@@ -38,7 +39,7 @@ pub(super) async fn edit(tx: &Tx, edit: &EditMessage) -> Result<(Message, Option
         source,
         html,
         sealed,
-        i64::from(domain::markup::MARKUP_VERSION),
+        domain::markup::MARKUP_VERSION,
         edit.at.0,
         vector(&search_words(Some(&edit.body))),
     );

@@ -8,9 +8,10 @@ use domain::{Epoch, Message, MessageId, RoomId, Seq, Time, UserId};
 
 use super::{by_id, change};
 use crate::postgres::rows::{
-    MESSAGE_WIDTH, ROOM_WIDTH, Tx, author_columns, limit, maybe_membership, membership_columns,
+    MESSAGE_WIDTH, ROOM_WIDTH, author_columns, limit, maybe_membership, membership_columns,
     message, message_columns, message_joins, room, room_columns,
 };
+use crate::postgres::tx::Tx;
 use crate::{EditVersion, MessageFacts, PageAnchor, Result, RoomPage};
 
 const MOST: usize = 200;
