@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{Epoch, Time, UserId};
+use futures_util::future::try_join;
 
 use std::sync::atomic::Ordering;
 
@@ -142,10 +143,9 @@ impl PostgresStore {
 }
 
 async fn notices_after(tx: &Tx, id: i64) -> Result<(Vec<Notice>, i64)> {
-    let notices = tx.all(NOTICES_AFTER, [id], notice).await?;
     // From the counter, not the rows: those may have been dropped since.
-    let newest = tx.one(NEWEST_NOTICE, NONE, |row| row.get(0)).await?;
-    Ok((notices, newest))
+    let newest = tx.one(NEWEST_NOTICE, NONE, |row| row.get(0));
+    try_join(tx.all(NOTICES_AFTER, [id], notice), newest).await
 }
 
 fn notice(row: &Row<'_>) -> Result<Notice> {

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Object;
-use futures_util::future::join;
+use futures_util::future::{FutureExt, join};
 use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql};
@@ -37,6 +37,7 @@ pub(super) struct Tx {
     is_undone: AtomicBool,
     is_broken: AtomicBool,
     is_commit_sent: AtomicBool,
+    has_failed: AtomicBool,
 }
 
 impl Tx {
@@ -48,12 +49,18 @@ impl Tx {
             is_undone: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             is_commit_sent: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         }
     }
 
     /// Commits what succeeded, undoes what did not.
     pub(super) async fn end<T>(&self, outcome: Result<T>) -> Result<T> {
         if !self.has_begun.load(Ordering::Relaxed) {
+            return outcome;
+        }
+        if self.kind == Kind::Snapshot {
+            // Sent, and no answer waited for: there is nothing it could tell.
+            let _ = self.client.batch_execute("rollback").now_or_never();
             return outcome;
         }
         let sql = match outcome {
@@ -122,17 +129,24 @@ impl Tx {
     }
 
     /// Sends `commit` without asking whether what was sent before succeeded: the caller
-    /// does. A transaction that has failed is undone by it.
+    /// does. A transaction that has failed at the server is undone by it; what could not
+    /// even be sent is known here.
     pub(super) async fn commit_unseen(&self) -> Result<()> {
         self.has_begun.store(false, Ordering::Relaxed);
-        self.is_commit_sent.store(true, Ordering::Relaxed);
+        let sql = if self.has_failed.load(Ordering::Relaxed) {
+            "rollback"
+        } else {
+            self.is_commit_sent.store(true, Ordering::Relaxed);
+            "commit"
+        };
         self.client
-            .batch_execute("commit")
+            .batch_execute(sql)
             .await
             .map_err(|error| self.failed(error, true))
     }
 
     fn failed(&self, error: tokio_postgres::Error, is_commit: bool) -> StoreError {
+        self.has_failed.store(true, Ordering::Relaxed);
         // The operator's intervention and a crash of another backend end the session.
         let is_ended = error
             .as_db_error()

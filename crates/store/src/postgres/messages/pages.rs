@@ -6,6 +6,8 @@
 
 use domain::{Epoch, Message, MessageId, RoomId, Seq, Time, UserId};
 
+use futures_util::future::try_join;
+
 use super::{by_id, change};
 use crate::postgres::rows::{
     MESSAGE_WIDTH, ROOM_WIDTH, author_columns, limit, maybe_membership, membership_columns,
@@ -49,20 +51,11 @@ pub(super) async fn page(
     most: usize,
 ) -> Result<RoomPage> {
     let most = most.clamp(1, MOST);
-    let (head, epoch) = tx
-        .one(HEAD, [room.0], |row| {
-            Ok((Seq(row.get(0)?), Epoch(row.get::<i64>(1)?.cast_unsigned())))
-        })
-        .await?;
-    let (older, newer) = match anchor {
-        PageAnchor::Newest => (older(tx, room, i64::MAX, most).await?, Vec::new()),
-        PageAnchor::Before(seq) => (older(tx, room, seq.0, most).await?, Vec::new()),
-        PageAnchor::After(seq) => (
-            Vec::new(),
-            newer(tx, room, seq.0.saturating_add(1), most).await?,
-        ),
-        PageAnchor::Around(seq) => around(tx, room, seq.0, most).await?,
-    };
+    // Both leave at once; the snapshot begins with whichever is first.
+    let head = tx.one(HEAD, [room.0], |row| {
+        Ok((Seq(row.get(0)?), Epoch(row.get::<i64>(1)?.cast_unsigned())))
+    });
+    let ((head, epoch), (older, newer)) = try_join(head, sides(tx, room, anchor, most)).await?;
     let messages: Vec<Message> = older.into_iter().rev().chain(newer).collect();
     let (first, last) = match (messages.first(), messages.last()) {
         (Some(first), Some(last)) => (first.seq.0, last.seq.0),
@@ -85,6 +78,24 @@ pub(super) async fn page(
         head,
         epoch,
     })
+}
+
+/// The messages before the anchor, newest first, and those from it on, oldest first.
+async fn sides(
+    tx: &Tx,
+    room: RoomId,
+    anchor: PageAnchor,
+    most: usize,
+) -> Result<(Vec<Message>, Vec<Message>)> {
+    match anchor {
+        PageAnchor::Newest => Ok((older(tx, room, i64::MAX, most).await?, Vec::new())),
+        PageAnchor::Before(seq) => Ok((older(tx, room, seq.0, most).await?, Vec::new())),
+        PageAnchor::After(seq) => {
+            let from = seq.0.saturating_add(1);
+            Ok((Vec::new(), newer(tx, room, from, most).await?))
+        }
+        PageAnchor::Around(seq) => around(tx, room, seq.0, most).await,
+    }
 }
 
 /// Newest first, before `seq`.
@@ -110,8 +121,8 @@ async fn around(
     seq: i64,
     most: usize,
 ) -> Result<(Vec<Message>, Vec<Message>)> {
-    let mut older = older(tx, room, seq, most).await?;
-    let mut newer = newer(tx, room, seq, most).await?;
+    let (mut older, mut newer) =
+        try_join(older(tx, room, seq, most), newer(tx, room, seq, most)).await?;
     let from_older = older
         .len()
         .min((most / 2).max(most.saturating_sub(newer.len())));
