@@ -39,24 +39,8 @@ impl House for PostgresStore {
     }
 
     async fn audit(&self, entry: &Audit) -> Result<()> {
-        self.write_one(entry.clone(), |tx, entry| {
-            Box::pin(async {
-                tx.change(
-                    INSERT_AUDIT,
-                    (
-                        entry.actor.map(|user| user.0),
-                        entry.action,
-                        &entry.subject,
-                        &entry.details,
-                        &entry.address,
-                        entry.at.0,
-                    ),
-                )
-                .await?;
-                Ok(())
-            })
-        })
-        .await
+        self.write_one(entry.clone(), |tx, entry| Box::pin(write_down(tx, entry)))
+            .await
     }
 
     async fn audit_entries(&self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
@@ -81,18 +65,8 @@ impl House for PostgresStore {
     }
 
     async fn add_notice(&self, kind: NoticeKind, at: Time) -> Result<()> {
-        let (word, user) = match kind {
-            NoticeKind::UserChanged(user) => ("user_changed", Some(user.0)),
-            NoticeKind::HistoryChanged => ("history_changed", None),
-        };
-        self.write((word, user, at), |tx, (word, user, at)| {
-            Box::pin(async move {
-                // First what locks nobody out: the counter's row is held until the commit.
-                tx.change(DROP_OLD_NOTICES, [at.plus_ms(-NOTICE_KEPT_MS).0])
-                    .await?;
-                tx.change(INSERT_NOTICE, (word, user, at.0)).await?;
-                Ok(())
-            })
+        self.write((kind, at), |tx, (kind, at)| {
+            Box::pin(notify(tx, *kind, *at))
         })
         .await
     }
@@ -140,6 +114,32 @@ impl PostgresStore {
         })
         .await
     }
+}
+
+/// Adds an act to the audit trail; for operations that are audited too.
+pub(super) async fn write_down(tx: &Tx, entry: &Audit) -> Result<()> {
+    let params = (
+        entry.actor.map(|user| user.0),
+        entry.action,
+        &entry.subject,
+        &entry.details,
+        &entry.address,
+        entry.at.0,
+    );
+    tx.change(INSERT_AUDIT, params).await.map(drop)
+}
+
+/// Leaves a notice; for operations that others must learn of too. They call it last: the
+/// counter's row is held from here until the commit.
+pub(super) async fn notify(tx: &Tx, kind: NoticeKind, at: Time) -> Result<()> {
+    let (word, user) = match kind {
+        NoticeKind::UserChanged(user) => ("user_changed", Some(user.0)),
+        NoticeKind::HistoryChanged => ("history_changed", None),
+    };
+    // First what locks nobody out.
+    tx.change(DROP_OLD_NOTICES, [at.plus_ms(-NOTICE_KEPT_MS).0])
+        .await?;
+    tx.change(INSERT_NOTICE, (word, user, at.0)).await.map(drop)
 }
 
 async fn notices_after(tx: &Tx, id: i64) -> Result<(Vec<Notice>, i64)> {

@@ -4,10 +4,12 @@
 //! What a newcomer would get wrong: an operation whose *commit* got no answer may have
 //! happened. It is never run again here; the caller asks by nonce.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use futures_util::future::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -151,7 +153,7 @@ where
         let outcome = run(&tx, args).await;
         tx.end(outcome).await
     };
-    let outcome = timeout_at(deadline, whole).await.ok();
+    let outcome = within(deadline, whole).await;
     settle(tx, outcome)
 }
 
@@ -163,13 +165,29 @@ pub(super) async fn begin(pool: &Pool, kind: Kind, deadline: Instant) -> Result<
     }
 }
 
-/// Gives the connection back, or away when it is not fit for others; `None` stands for an
-/// outcome that did not come in time.
-pub(super) fn settle<T>(tx: Tx, outcome: Option<Result<T>>) -> (Result<T>, Again) {
+/// The outcome of `whole`, or why it did not come to its end: the deadline, or a panic. Left
+/// alone, that would take along the lane it happens in, and its connection would go back
+/// into the pool with a transaction open. The hook has logged it.
+pub(super) async fn within<T>(
+    deadline: Instant,
+    whole: impl Future<Output = Result<T>>,
+) -> Result<Result<T>> {
+    match timeout_at(deadline, AssertUnwindSafe(whole).catch_unwind()).await {
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(_)) => Err(StoreError::Internal("an operation panicked".into())),
+        Err(_) => Err(silent()),
+    }
+}
+
+/// Gives the connection back, or away when it is not fit for others.
+pub(super) fn settle<T>(tx: Tx, outcome: Result<Result<T>>) -> (Result<T>, Again) {
     let again = tx.again();
-    let Some(outcome) = outcome else {
-        tx.discard();
-        return (Err(silent()), Again::No);
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tx.discard();
+            return (Err(error), Again::No);
+        }
     };
     if outcome.is_err() && tx.is_broken() {
         tx.discard();

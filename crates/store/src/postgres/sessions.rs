@@ -168,9 +168,23 @@ async fn one_gone(tx: &Tx, sql: &str, user: UserId, id: i64) -> Result<()> {
     }
 }
 
+/// Refuses a password that was changed since it was proved. Under the lock on the account,
+/// so that it is not changed after this either.
+async fn require_proof(tx: &Tx, user: UserId, proof: Option<&str>) -> Result<()> {
+    let Some(proof) = proof else { return Ok(()) };
+    if tx
+        .one(IS_PASSWORD_HASH, (user.0, proof), |row| row.get(0))
+        .await?
+    {
+        return Ok(());
+    }
+    conflict(Conflict::NotActive)
+}
+
 async fn create_session(tx: &Tx, new: &NewSession) -> Result<SessionId> {
     lock_user(tx, new.user).await?;
     require_active(tx, new.user).await?;
+    require_proof(tx, new.user, new.proof.as_deref()).await?;
     tx.change(DROP_OLDEST_SESSIONS, (new.user.0, MAX_SESSIONS - 1))
         .await?;
     let params = (
@@ -187,6 +201,7 @@ async fn create_session(tx: &Tx, new: &NewSession) -> Result<SessionId> {
 async fn create_token(tx: &Tx, new: &NewToken) -> Result<TokenInfo> {
     lock_user(tx, new.user).await?;
     require_active(tx, new.user).await?;
+    require_proof(tx, new.user, new.proof.as_deref()).await?;
     let count: i64 = tx.one(COUNT_TOKENS, [new.user.0], |row| row.get(0)).await?;
     if count >= MAX_TOKENS {
         return conflict(Conflict::TooMany);
@@ -218,6 +233,10 @@ fn scopes(row: &Row<'_>, at: usize) -> Result<Scopes> {
         admin: row.get(at + 2)?,
     })
 }
+
+// By primary key.
+const IS_PASSWORD_HASH: &str = "
+select exists (select 1 from users where id = $1 and password_hash = $2)";
 
 const INSERT_SESSION: &str = "
 insert into sessions (user_id, secret_hash, agent, address, created_at, seen_at)
@@ -324,6 +343,7 @@ delete from tokens
 /// Every statement of this file, for the test that prepares them all.
 #[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("IS_PASSWORD_HASH", IS_PASSWORD_HASH),
     ("INSERT_SESSION", INSERT_SESSION),
     ("DROP_OLDEST_SESSIONS", DROP_OLDEST_SESSIONS),
     ("SESSION", SESSION),

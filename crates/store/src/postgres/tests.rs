@@ -205,3 +205,30 @@ async fn words_are_kept_as_they_were_split() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn what_panics_is_undone_and_its_connection_serves_nobody() {
+    let url = Cluster::shared().fresh();
+    let options = PostgresOptions { connections: 1 };
+    let store = PostgresStore::open(&url, options).await.unwrap();
+    for _ in 0..2 {
+        let bad = store.write((), |tx, ()| {
+            Box::pin(async {
+                tx.change("insert into secrets values ('poison', '')", super::tx::NONE)
+                    .await?;
+                let is_poisonous = true;
+                assert!(!is_poisonous, "a poisonous row");
+                Ok(())
+            })
+        });
+        let bad = bad.await;
+        assert!(
+            matches!(bad, Err(crate::StoreError::Internal(_))),
+            "{bad:?}"
+        );
+    }
+    // Had it been left open, this would have committed it.
+    let fresh = store.secret("poison", b"fresh").await.unwrap();
+    assert_eq!(fresh, b"fresh");
+    crate::House::close(&*store).await;
+}

@@ -11,10 +11,10 @@ use domain::{Event, MemberRole, Role, RoomId, SessionId, Time, TokenId, User, Us
 use super::members::add;
 use super::rows::{USER_WIDTH, conflict, fold, limit, time, user, user_columns};
 use super::tx::{NONE, Tx};
-use super::{PostgresStore, log};
+use super::{PostgresStore, house, log};
 use crate::{
-    Attempts, Conflict, Credentials, NewUser, PasswordReset, Result, StoreError, UserListFilter,
-    UserUpdate, Users,
+    Attempts, Conflict, Credentials, NewUser, NoticeKind, PasswordReset, Result, StoreError,
+    UserListFilter, UserUpdate, Users,
 };
 
 /// The room everyone is in; made by the first migration.
@@ -102,7 +102,10 @@ impl Users for PostgresStore {
                     reset.made_by.map(|user| user.0),
                 );
                 tx.change(PUT_RESET, params).await?;
-                Ok(())
+                match &reset.audit {
+                    Some(audit) => house::write_down(tx, audit).await,
+                    None => Ok(()),
+                }
             })
         })
         .await
@@ -302,7 +305,12 @@ async fn change(
             .await?;
         tx.change(END_RESETS, [id.0]).await?;
     }
-    Ok((by_id(tx, id).await?, sessions, tokens))
+    let changed = by_id(tx, id).await?;
+    if let Some(audit) = &update.audit {
+        house::write_down(tx, audit).await?;
+        house::notify(tx, NoticeKind::UserChanged(id), audit.at).await?;
+    }
+    Ok((changed, sessions, tokens))
 }
 
 async fn reset_user(tx: &Tx, secret_hash: &[u8; 32], at: Time) -> Result<User> {

@@ -24,6 +24,16 @@ use std::time::{Duration, Instant};
 const NOBODY: u32 = 65_534;
 const STARTED_WITHIN: Duration = Duration::from_secs(60);
 
+/// Shell: a process and its children, one per line. By `/proc`, as a small Debian has no
+/// `pgrep`.
+const FAMILY: &str = r#"
+family() {
+  echo "$1"
+  grep -ls "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d / -f 3
+}
+"#;
+const SIGNAL: &str = r#"for one in $(family "$2"); do kill -s "$1" "$one"; done"#;
+
 /// A running cluster. Dropped, it is stopped; so it is when the process ends.
 pub struct Cluster {
     folder: PathBuf,
@@ -99,21 +109,12 @@ impl Cluster {
 
     /// Sends a signal, by name, to every process of the server.
     pub fn signal(&self, signal: &str) {
-        let postmaster = self.postmaster();
-        let children = Command::new("pgrep")
-            .args(["--parent", &postmaster])
-            .output()
-            .unwrap();
-        let mut pids = vec![postmaster];
-        pids.extend(
-            String::from_utf8_lossy(&children.stdout)
-                .lines()
-                .map(str::to_owned),
-        );
-        // A backend may end between the list and the signal.
-        let _ = Command::new("kill")
-            .args(["-s", signal])
-            .args(pids)
+        // A backend may end between the list and the signal. The shell's own `kill`: the
+        // program of that name is not on every machine.
+        let _ = Command::new("/bin/sh")
+            .args(["-c", &format!("{FAMILY}{SIGNAL}"), "signal", signal])
+            .arg(self.postmaster())
+            .stderr(Stdio::null())
             .status();
     }
 
@@ -221,18 +222,21 @@ fn run(command: &mut Command) {
 
 /// Waits for the end of this process, then stops the server and removes the folder.
 fn watch(bin: &Path, folder: &Path) -> Child {
-    const SCRIPT: &str = r#"
+    const WAIT: &str = "
 trap '' INT TERM HUP
 cat >/dev/null
+";
+    // Whom a test has stopped cannot hear that they are to end.
+    const STOP: &str = r#"
 pid=$(head -n 1 "$2/data/postmaster.pid" 2>/dev/null)
-[ -n "$pid" ] && kill -s CONT -- "$pid" 2>/dev/null
-[ -n "$pid" ] && pkill -CONT --parent "$pid" 2>/dev/null
+[ -n "$pid" ] && for one in $(family "$pid"); do kill -s CONT "$one" 2>/dev/null; done
 "$1/pg_ctl" stop --wait --silent --mode immediate --pgdata "$2/data" >/dev/null 2>&1
 rm -rf -- "$2"
 "#;
+    let script = format!("{FAMILY}{WAIT}{STOP}");
     let mut command = as_user(Path::new("/bin/sh"), folder);
     command
-        .args(["-c", SCRIPT, "watchdog"])
+        .args(["-c", &script, "watchdog"])
         .arg(bin)
         .arg(folder)
         .stdin(Stdio::piped())

@@ -197,7 +197,7 @@ async fn commit(pool: &Pool, batch: &[Post]) -> Result<Vec<Result<Appended>>> {
     let mut retries = 0;
     loop {
         let tx = retry::begin(pool, Kind::Write, deadline).await?;
-        let outcome = timeout_at(deadline, transaction(&tx, batch)).await.ok();
+        let outcome = retry::within(deadline, transaction(&tx, batch)).await;
         let (outcome, again) = retry::settle(tx, outcome);
         let is_wanted = match again {
             Again::No => false,
