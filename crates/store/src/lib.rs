@@ -11,6 +11,7 @@ mod house;
 mod jobs;
 mod members;
 mod messages;
+pub mod postgres;
 mod rooms;
 mod sessions;
 pub mod sqlite;

@@ -10,6 +10,7 @@ use std::process::Command;
 const PLACES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store", "bench", "parlour (tests)"]),
     ("tokio-postgres", &["store"]),
+    ("deadpool-postgres", &["store"]),
     ("redis", &["live"]),
     ("axum", &["web"]),
     ("askama", &["web"]),
